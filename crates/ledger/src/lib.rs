@@ -1,0 +1,1 @@
+//! The rules of double entry: accounts, transfers, pending, limits. Pure functions.

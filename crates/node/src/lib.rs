@@ -1,0 +1,5 @@
+//! Sessions, shards and cluster as one object that is stepped: `Node::step(now, event, &mut effects)`.
+//!
+//! The shell (`server`) and the simulator (`sim`) drive it alike. One thread owns a node.
+
+pub mod event;

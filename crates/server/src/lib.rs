@@ -1,0 +1,1 @@
+//! The shell: sockets, TLS, disk threads, timers, the PostgreSQL protocol, HTTP, metrics.

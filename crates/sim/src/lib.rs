@@ -1,0 +1,1 @@
+//! The world for nodes: network, disk, clock, faults, workloads, checkers. One thread, one seed.

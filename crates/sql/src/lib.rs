@@ -1,0 +1,11 @@
+//! SQL: types, row and key encoding, catalog, parser glue, plan cache, native planner and executor, sessions.
+//!
+//! A [`session::run`] is one client's conversation: requests in, responses out ([`client`]), rows reached through
+//! [`backend::Backend`], whole statements handed to the vectorised engine through [`engine`]. Pure: no clock, socket,
+//! file, thread or ambient randomness; it is `async` over the backend only.
+
+pub mod backend;
+pub mod catalog;
+pub mod client;
+pub mod engine;
+pub mod value;

@@ -1,0 +1,227 @@
+//! How rows are reached: what a transaction asks of a shard's leader, and what it answers.
+//!
+//! The SQL layer fills these in, the cluster layer routes them, the shard answers them. Keys and rows are opaque
+//! bytes here but for one rule: a key starts with the four bytes (big-endian) of its [`StorageId`].
+
+use base::{Error, SchemaVersion, ShardId, SlotId, StorageId, TxnId, Version};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+pub type Key = Bytes;
+pub type Row = Bytes;
+
+/// Longest key in bytes. Longer index entries are refused with `54000`.
+pub const KEY_BYTES_MAX: usize = 8 * 1024;
+/// Largest encoded row in bytes. Larger rows are refused with `54000`.
+pub const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most rows that one scan request returns.
+pub const SCAN_ROWS_MAX: u32 = 4096;
+/// Most bytes of keys and rows that one scan request returns (it may go over by one row).
+pub const SCAN_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes of changes that one commit entry carries; a larger transaction stages its rows in parts of this size.
+pub const COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The storage id that a key starts with.
+pub fn storage_of(key: &[u8]) -> StorageId {
+    match key.first_chunk::<4>() {
+        Some(prefix) => StorageId(u32::from_be_bytes(*prefix)),
+        None => StorageId(0),
+    }
+}
+
+/// PostgreSQL's four row locks, from weak to strong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum LockMode {
+    KeyShare,
+    Share,
+    NoKeyUpdate,
+    Update,
+}
+
+impl LockMode {
+    /// The table of PostgreSQL's documentation, 13.3.2 "Row-Level Locks".
+    pub fn conflicts(self, other: LockMode) -> bool {
+        use LockMode::{KeyShare, NoKeyUpdate, Share, Update};
+        match (self, other) {
+            (Update, _) | (_, Update) => true,
+            (NoKeyUpdate, KeyShare) | (KeyShare, NoKeyUpdate) => false,
+            (NoKeyUpdate, _) | (_, NoKeyUpdate) => true,
+            (Share | KeyShare, Share | KeyShare) => false,
+        }
+    }
+}
+
+/// What to do when a lock is held by another transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LockWait {
+    /// Wait in the queue, at most this long (`lock_timeout`; the statement's own timeout comes from the session).
+    Wait(Option<Duration>),
+    /// Refuse with `55P03`.
+    NoWait,
+    /// Answer as if the row were not there.
+    SkipLocked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Isolation {
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+/// What a read sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Snapshot {
+    /// Everything committed when the leader executes; the answer says which version that was.
+    Latest,
+    /// All versions up to and including this one.
+    At(Version),
+}
+
+/// What every request of a transaction carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    pub txn: TxnId,
+    pub isolation: Isolation,
+    pub snapshot: Snapshot,
+    /// The schema that the statement was planned with. A shard that has a newer one answers [`Refusal::StaleSchema`];
+    /// one that has an older one waits until it has caught up.
+    pub schema: SchemaVersion,
+    /// True if the transaction already holds locks in this shard. A leader that does not know them (it is new) answers
+    /// `40001`: the locks were lost.
+    pub holds_locks: bool,
+    /// May be answered by any replica that has closed the snapshot's version, not only by the leader.
+    pub follower: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRead {
+    pub key: Key,
+    /// With a lock the answer is the newest committed row, not the snapshot's, as PostgreSQL does; in REPEATABLE READ and
+    /// SERIALIZABLE a row newer than the snapshot is refused with `40001`. An absent key can be locked too.
+    pub lock: Option<LockMode>,
+}
+
+/// Half-open range of keys `[start, end)`; an empty `end` means no upper end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeyRange {
+    pub start: Key,
+    pub end: Key,
+}
+
+/// One change of a transaction. `row: None` deletes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    pub key: Key,
+    pub row: Option<Row>,
+    /// The version that the transaction saw under its lock (`Version::ZERO`: absent). Asserted by the leader when the lock is
+    /// held; if the locks were lost with an earlier leader, the commit goes through only if all bases still hold.
+    pub base: Version,
+}
+
+/// What a serializable transaction read, validated at commit: nothing in it may be newer than the snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSet {
+    pub keys: Vec<Key>,
+    pub ranges: Vec<KeyRange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Reads, and locks where asked, all keys in order. Answer: [`Response::Rows`], one per key.
+    Read { context: Context, reads: Vec<KeyRead>, wait: LockWait },
+    /// Rows of a range in key order (`reverse`: from its end). Answer: [`Response::Scanned`].
+    Scan { context: Context, range: KeyRange, reverse: bool, rows_max: u32 },
+    /// Locks whole tables against every other transaction's writes (`exclusive`), as schema changes do.
+    /// Row locks already imply the shared table lock. Answer: [`Response::Done`].
+    LockTables { context: Context, tables: Vec<StorageId>, exclusive: bool, wait: LockWait },
+    /// Logs a part of a large transaction; invisible until its commit. Parts are numbered from 0. Answer: [`Response::Done`].
+    /// The transaction must hold the exclusive lock of each table concerned.
+    Stage { context: Context, part: u32, writes: Vec<Write> },
+    /// One-phase commit: the transaction wrote in this shard only. `parts`: how many were staged. Answer: [`Response::Committed`].
+    /// Sent again after a lost answer it gives the same outcome.
+    Commit { context: Context, writes: Vec<Write>, reads: ReadSet, parts: u32 },
+    /// First phase of a commit over several shards. Answer: [`Response::Prepared`].
+    Prepare { context: Context, writes: Vec<Write>, reads: ReadSet, parts: u32, participants: Vec<ShardId> },
+    /// Second phase: `Some(version)` commits at it, `None` aborts. Repeatable. Answer: [`Response::Done`].
+    Decide { txn: TxnId, version: Option<Version> },
+    /// What became of a transaction; with `refuse` a participant that has not prepared it logs that it never will.
+    /// Answer: [`Response::Outcome`].
+    Inquire { txn: TxnId, refuse: bool },
+    /// Forgets locks, waits and staged parts of a transaction. Repeatable. Answer: [`Response::Done`].
+    Rollback { txn: TxnId },
+    /// Stops waiting for a lock: the waiting request is answered with `57014`. No answer of its own.
+    CancelWait { txn: TxnId },
+    /// Takes `count` numbers of a sequence whose row is `key`. Answer: [`Response::Sequence`].
+    /// `increment` and bounds come from the catalog; the state row is made on first use with `start`.
+    Sequence { key: Key, start: i64, increment: i64, min: i64, max: i64, cycle: bool, count: u32 },
+    /// Sets a sequence: the next number is `value`, or the one after it if `called`. Answer: [`Response::Done`].
+    SetSequence { key: Key, value: i64, called: bool },
+    /// The leader's clock, not behind any version it has acknowledged. Answer: [`Response::Clock`].
+    Clock,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    pub version: Version,
+    pub row: Row,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Never heard of, or forgotten because it is older than the memory of outcomes.
+    Unknown,
+    /// Running: holds locks or staged parts here, nothing decided.
+    Active,
+    Prepared(Version),
+    Committed(Version),
+    Aborted,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// One for each key asked: the row, or `None` if there is none. `skipped` lists positions left out by SKIP LOCKED.
+    Rows {
+        rows: Vec<Option<Found>>,
+        skipped: Vec<u32>,
+        snapshot: Version,
+    },
+    /// `resume`: where the next request starts (its `start`, or its `end` if reverse); `None` when the range is finished.
+    Scanned {
+        rows: Vec<(Key, Found)>,
+        resume: Option<Key>,
+        snapshot: Version,
+    },
+    Committed {
+        version: Version,
+    },
+    Prepared {
+        version: Version,
+    },
+    Outcome(Outcome),
+    Sequence {
+        first: i64,
+        count: u32,
+    },
+    Clock {
+        version: Version,
+    },
+    Done,
+    Refused(Refusal),
+}
+
+/// Why a shard did not do what it was asked. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Ask this node instead; `None` when no leader is known at the moment: wait and ask again.
+    NotLeader(Option<base::NodeId>),
+    /// Leadership is being handed over, or the leader's lease ran out: wait and ask again.
+    Busy,
+    /// The slot is not here (any more).
+    WrongShard(SlotId),
+    /// Refresh the catalog to this version or newer and plan again.
+    StaleSchema(SchemaVersion),
+    /// What the client is told.
+    Error(Error),
+}

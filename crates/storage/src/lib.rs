@@ -1,0 +1,13 @@
+//! Durable state behind traits: the node's log, the row store, and the requests by which rows are reached.
+//!
+//! `log` is a pure core: it turns records into writes and reads them back through [`log::LogFiles`]; who writes
+//! (a disk thread, a simulated disk) is the shell's business. `rows` is the ordered store below a shard, with
+//! an implementation on fjall and its twin in memory. `access` holds the requests to a shard and their answers.
+//!
+//! Never here: a clock, a socket, a decision about consensus or visibility.
+
+pub mod access;
+pub mod log;
+pub mod rows;
+
+pub use rows::{Batch, RowSnapshot, RowStore, RowStores, Space};

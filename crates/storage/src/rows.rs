@@ -1,0 +1,61 @@
+//! The ordered store below a shard: what it must do, whoever does it.
+
+use base::{Result, ShardId};
+use bytes::Bytes;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+/// Key spaces of one shard's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Space {
+    /// The newest flushed version of each row.
+    Current,
+    /// Older versions that a snapshot may still need.
+    History,
+    /// Parts of large transactions that are not committed, or not yet moved to `Current`.
+    Staged,
+    /// The shard's own bookkeeping: applied index, membership, outcomes.
+    Meta,
+}
+
+/// Changes that take effect together. `None` removes the key.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub changes: Vec<(Space, Bytes, Option<Bytes>)>,
+}
+
+pub type KeyBound<'a> = Bound<&'a [u8]>;
+
+/// Called with each key and value in order; `Break` ends the scan.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// Reads of one point in time.
+pub trait RowSnapshot: Send {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>>;
+    fn scan(&self, space: Space, start: KeyBound, end: KeyBound, reverse: bool, visit: &mut Visit) -> Result<()>;
+}
+
+/// One shard's store. Called from the shard and, for jobs, from the shell's worker threads.
+pub trait RowStore: Send + Sync {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>>;
+    fn scan(&self, space: Space, start: KeyBound, end: KeyBound, reverse: bool, visit: &mut Visit) -> Result<()>;
+    /// Atomic; batches become durable in the order written, at the latest with the next `sync`.
+    ///
+    /// # Errors
+    /// `53100` when the disk is full: nothing was written.
+    fn write(&self, batch: Batch) -> Result<()>;
+    /// When it returns, all earlier batches survive a crash.
+    fn sync(&self) -> Result<()>;
+    /// Removes everything, durably.
+    fn clear(&self) -> Result<()>;
+    fn snapshot(&self) -> Result<Box<dyn RowSnapshot>>;
+    /// Bytes on disk, roughly.
+    fn size(&self) -> u64;
+}
+
+/// The stores of a node, one for each shard.
+pub trait RowStores: Send + Sync {
+    fn open(&self, shard: ShardId) -> Result<Arc<dyn RowStore>>;
+    /// Removes a shard's store, durably.
+    fn destroy(&self, shard: ShardId) -> Result<()>;
+}

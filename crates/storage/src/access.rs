@@ -22,6 +22,21 @@ pub const SCAN_BYTES_MAX: usize = 1024 * 1024;
 /// Most bytes of changes that one commit entry carries; a larger transaction stages its rows in parts of this size.
 pub const COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The storage of Florin's own rows (catalog, sequences, marks for the shard); always in slot 0 except where said otherwise.
+pub const SYSTEM_STORAGE: StorageId = StorageId(0);
+/// In every shard: the schema version (8 bytes, big-endian) that a request must not be older than. Written by each schema change.
+pub const SCHEMA_KEY: &[u8] = b"\0\0\0\0schema";
+/// In every shard: this prefix and a storage id (4 bytes, big-endian). A committed write of such a key (any row) says that no
+/// descriptor names that storage any more: the shard removes its rows later and needs to keep nothing of the mark itself.
+pub const DROP_KEY_PREFIX: &[u8] = b"\0\0\0\0drop";
+/// In slot 0: this prefix, a kind (1 byte) and an oid (4 bytes, big-endian): the rows of the catalog.
+pub const CATALOG_KEY_PREFIX: &[u8] = b"\0\0\0\0catalog";
+/// In slot 0: this prefix and the oid of a sequence (4 bytes, big-endian): its state, kept by [`Request::Sequence`].
+pub const SEQUENCE_KEY_PREFIX: &[u8] = b"\0\0\0\0sequence";
+/// [`Write::base`] of a key that needs no lock of its own because another locked key guards it (an index entry is guarded by
+/// its row): not checked.
+pub const BASE_GUARDED: Version = Version::MAX;
+
 /// The storage id that a key starts with.
 pub fn storage_of(key: &[u8]) -> StorageId {
     match key.first_chunk::<4>() {
@@ -117,6 +132,7 @@ pub struct Write {
     pub row: Option<Row>,
     /// The version that the transaction saw under its lock (`Version::ZERO`: absent). Asserted by the leader when the lock is
     /// held; if the locks were lost with an earlier leader, the commit goes through only if all bases still hold.
+    /// [`BASE_GUARDED`]: not checked.
     pub base: Version,
 }
 

@@ -1,1 +1,35 @@
-//! The shell: sockets, TLS, disk threads, timers, the PostgreSQL protocol, HTTP, metrics.
+//! The shell around a node: sockets, TLS, disk threads, timers, the PostgreSQL protocol, HTTP, metrics.
+//!
+//! It turns what happens outside into `node::Event`s and carries out `node::Effect`s. It decides nothing about data,
+//! transactions or consensus.
+
+// The shell may use files, threads, sockets and clocks; the bans hold for the pure crates.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod options;
+
+use base::locality::LocalityMode;
+use base::{Error, Result};
+use std::path::Path;
+
+/// What `florin cluster init` made.
+pub struct NewCluster {
+    /// Secret with which further nodes join.
+    pub token: String,
+}
+
+/// Makes the data directory of a new cluster's first node.
+///
+/// # Errors
+/// If the directory is in use or cannot be written.
+pub fn init_cluster(_data: &Path, _mode: LocalityMode, _shards: Option<u32>) -> Result<NewCluster> {
+    Err(Error::unsupported("making a cluster"))
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// Why it could not start, or had to stop.
+pub fn run(_options: options::Options) -> Result<()> {
+    Err(Error::unsupported("starting a node"))
+}

@@ -1,5 +1,9 @@
 //! The ordered store below a shard: what it must do, whoever does it.
 
+pub mod memory;
+
+pub use memory::MemoryRows;
+
 use base::{Result, ShardId};
 use bytes::Bytes;
 use std::ops::{Bound, ControlFlow};
@@ -18,6 +22,20 @@ pub enum Space {
     Meta,
 }
 
+impl Space {
+    pub const ALL: [Space; 4] = [Space::Current, Space::History, Space::Staged, Space::Meta];
+
+    /// Stable: part of the on-disk format.
+    pub fn number(self) -> usize {
+        match self {
+            Space::Current => 0,
+            Space::History => 1,
+            Space::Staged => 2,
+            Space::Meta => 3,
+        }
+    }
+}
+
 /// Changes that take effect together. `None` removes the key.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -25,6 +43,15 @@ pub struct Batch {
 }
 
 pub type KeyBound<'a> = Bound<&'a [u8]>;
+
+/// True if no key can lie between the bounds. The ordered maps of the standard library panic at such ranges.
+fn is_empty_range(range: (KeyBound, KeyBound)) -> bool {
+    match range {
+        (Bound::Included(start), Bound::Included(end)) => start > end,
+        (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => start >= end,
+        _ => false,
+    }
+}
 
 /// Called with each key and value in order; `Break` ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;

@@ -1,12 +1,12 @@
 //! `florin demo`.
 
+use crate::demo::{DemoOptions, run as run_demo};
 use std::process::ExitCode;
 
-#[derive(clap::Args)]
-pub struct Arguments {}
+pub type Arguments = DemoOptions;
 
 /// # Errors
-/// Always, until the command exists.
-pub fn run(_arguments: Arguments) -> base::Result<ExitCode> {
-    Err(base::Error::unsupported("the command `demo`"))
+/// Never: what went wrong is printed, and told by the exit code.
+pub fn run(arguments: Arguments) -> base::Result<ExitCode> {
+    Ok(run_demo(&arguments))
 }

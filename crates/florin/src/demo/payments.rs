@@ -1,0 +1,70 @@
+//! The payments: every entry of the ACH file, in its order.
+
+use base::Money;
+use clearing::nacha::{self, Direction};
+use std::io::Read;
+
+/// Origin and licence: testdata/MANIFEST.md.
+const FILE: &[u8] = include_bytes!("../../../../testdata/nacha/PPD-200-batches-100000-entries.ach.gz");
+pub const FILE_NAME: &str = "PPD-200-batches-100000-entries.ach";
+/// A bound against a gzip that unpacks to anything.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// One entry as it is posted: `amount` cents from one account to another.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    pub batch: u32,
+    pub trace: String,
+    pub debit: String,
+    pub credit: String,
+    pub amount: i64,
+}
+
+#[derive(Debug)]
+pub struct Payments {
+    pub list: Vec<Payment>,
+    /// Names of all accounts, each once.
+    pub accounts: Vec<String>,
+    /// The file's own control record: what entries debit and credit receivers' accounts.
+    pub stated_debits: Money,
+    pub stated_credits: Money,
+    pub batches: usize,
+}
+
+impl Payments {
+    pub fn load() -> Result<Payments, String> {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(FILE)
+            .take(FILE_BYTES_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("the demo's ACH file does not unpack: {error}"))?;
+        let file = nacha::read(&bytes).map_err(|broken| broken.to_string())?;
+        let mut list = Vec::new();
+        for batch in &file.batches {
+            let originator = format!("originator {}", batch.company_id);
+            for entry in &batch.entries {
+                let receiver = format!("{} {}", entry.receiving_bank, entry.account);
+                let (debit, credit) = match entry.direction {
+                    Direction::Credit => (originator.clone(), receiver),
+                    Direction::Debit => (receiver, originator.clone()),
+                };
+                let amount = i64::try_from(entry.amount.0).map_err(|_| format!("line {}: the amount does not fit 64 bits", entry.line))?;
+                list.push(Payment { batch: batch.number, trace: entry.trace.to_owned(), debit, credit, amount });
+            }
+        }
+        let mut accounts: Vec<String> = list.iter().flat_map(|payment| [payment.debit.clone(), payment.credit.clone()]).collect();
+        accounts.sort();
+        accounts.dedup();
+        Ok(Payments {
+            accounts,
+            stated_debits: file.control.debits,
+            stated_credits: file.control.credits,
+            batches: file.batches.len(),
+            list,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+}

@@ -1,0 +1,210 @@
+//! One node's disk for the log: writes take time, and what a crash leaves of an unfinished one is anybody's guess.
+
+use crate::queue::{MILLI, Micros};
+use base::{Error, Prng, Result, SqlState};
+use std::collections::BTreeMap;
+use storage::log::{BLOCK_BYTES, LogFiles, LogWrite};
+
+#[derive(Clone, Copy, Debug)]
+pub struct DiskConfig {
+    pub write_micros_min: Micros,
+    pub write_micros_max: Micros,
+    /// One write in so many takes up to fifty times as long.
+    pub slow_one_in: u64,
+    /// A planted fault: a write is reported before it is durable, and becomes so only this much later.
+    pub lies_micros: Micros,
+}
+
+impl Default for DiskConfig {
+    fn default() -> Self {
+        DiskConfig { write_micros_min: 60, write_micros_max: 200, slow_one_in: 500, lies_micros: 0 }
+    }
+}
+
+/// Bytes as the platters have them. A segment is as long as what was written to it; the rest reads as zeros.
+#[derive(Clone, Debug, Default)]
+pub struct LogDisk {
+    segments: BTreeMap<u64, Vec<u8>>,
+    /// Handed over, not yet known to be durable.
+    pending: Vec<(Micros, LogWrite)>,
+    pub full: bool,
+    /// No write ends before this.
+    stalled_until: Micros,
+    config: DiskConfig,
+    /// Every segment file has this length, whatever was written to it.
+    segment_bytes: usize,
+}
+
+impl LogDisk {
+    pub fn new(config: DiskConfig, segment_bytes: usize) -> LogDisk {
+        LogDisk { config, segment_bytes, ..LogDisk::default() }
+    }
+
+    pub fn stall(&mut self, until: Micros) {
+        self.stalled_until = self.stalled_until.max(until);
+    }
+
+    /// Takes a write; the answer is when it will be reported as done.
+    pub fn begin(&mut self, now: Micros, write: LogWrite, prng: &mut Prng) -> Micros {
+        assert!(
+            write.bytes.len().is_multiple_of(BLOCK_BYTES) && write.offset.is_multiple_of(BLOCK_BYTES as u64),
+            "direct writes are aligned"
+        );
+        assert!(write.offset as usize + write.bytes.len() <= self.segment_bytes, "a write lies within its segment");
+        let mut duration = prng.between(self.config.write_micros_min, self.config.write_micros_max);
+        if prng.one_in(self.config.slow_one_in) {
+            duration *= prng.between(2, 50);
+        }
+        let done = (now + duration).max(self.stalled_until);
+        self.pending.push((done + self.config.lies_micros, write));
+        done
+    }
+
+    /// Makes durable what is due. To be called before a report is given and before a crash.
+    pub fn settle(&mut self, now: Micros) {
+        let mut left = Vec::new();
+        for (due, write) in std::mem::take(&mut self.pending) {
+            if due <= now {
+                self.apply(&write);
+            } else {
+                left.push((due, write));
+            }
+        }
+        self.pending = left;
+    }
+
+    /// Power is gone: of each unfinished write any blocks may be there, or none.
+    pub fn crash(&mut self, now: Micros, prng: &mut Prng) {
+        self.settle(now);
+        for (_, write) in std::mem::take(&mut self.pending) {
+            match prng.below(4) {
+                0 => {}
+                1 => self.apply(&write),
+                2 => self.tear(&write, prng, |_, prng| prng.one_in(2)),
+                _ => {
+                    let blocks = (write.bytes.len() / BLOCK_BYTES) as u64;
+                    let kept = prng.below(blocks + 1);
+                    self.tear(&write, prng, |block, _| block < kept);
+                }
+            }
+        }
+    }
+
+    fn tear(&mut self, write: &LogWrite, prng: &mut Prng, keeps: impl Fn(u64, &mut Prng) -> bool) {
+        for (block, bytes) in write.bytes.chunks(BLOCK_BYTES).enumerate() {
+            if keeps(block as u64, prng) {
+                self.put(write.segment, write.offset as usize + block * BLOCK_BYTES, bytes);
+            }
+        }
+    }
+
+    fn apply(&mut self, write: &LogWrite) {
+        self.put(write.segment, write.offset as usize, &write.bytes);
+    }
+
+    fn put(&mut self, segment: u64, offset: usize, bytes: &[u8]) {
+        let content = self.segments.entry(segment).or_default();
+        if content.len() < offset + bytes.len() {
+            content.resize(offset + bytes.len(), 0);
+        }
+        content[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Flips one bit of what is stored; false if there is nothing to damage.
+    pub fn flip_bit(&mut self, prng: &mut Prng) -> bool {
+        let filled: Vec<u64> = self.segments.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(number, _)| *number).collect();
+        if filled.is_empty() {
+            return false;
+        }
+        let bytes = self.segments.get_mut(prng.pick(&filled)).expect("it was listed just now");
+        let at = prng.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << prng.below(8);
+        true
+    }
+
+    pub fn lose_everything(&mut self) {
+        self.segments.clear();
+        self.pending.clear();
+    }
+
+    /// How long a durable write waits for a stall to end.
+    pub fn is_stalled(&self, now: Micros) -> bool {
+        self.stalled_until > now + MILLI
+    }
+}
+
+impl LogFiles for LogDisk {
+    fn segments(&self) -> Result<Vec<u64>> {
+        Ok(self.segments.keys().copied().collect())
+    }
+
+    fn read(&self, segment: u64) -> Result<Vec<u8>> {
+        let Some(content) = self.segments.get(&segment) else {
+            return Err(Error::new(SqlState::IO_ERROR, format!("log segment {segment} does not exist")));
+        };
+        let mut bytes = content.clone();
+        bytes.resize(self.segment_bytes, 0);
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: usize = 16 * BLOCK_BYTES;
+
+    fn write(sequence: u64, block: usize, blocks: usize, fill: u8) -> LogWrite {
+        LogWrite { sequence, segment: 1, offset: (block * BLOCK_BYTES) as u64, bytes: vec![fill; blocks * BLOCK_BYTES] }
+    }
+
+    fn block_fills(disk: &LogDisk) -> Vec<u8> {
+        disk.read(1).map(|bytes| bytes.chunks(BLOCK_BYTES).map(|block| block[0]).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_was_reported_survives_every_crash() {
+        for seed in 0..50 {
+            let mut prng = Prng::new(seed);
+            let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT);
+            let done = disk.begin(0, write(1, 0, 2, 7), &mut prng);
+            disk.settle(done);
+            disk.begin(done, write(2, 2, 3, 8), &mut prng);
+            disk.crash(done + 1, &mut prng);
+            assert_eq!(&block_fills(&disk)[..2], &[7, 7]);
+        }
+    }
+
+    #[test]
+    fn an_unfinished_write_is_lost_kept_or_torn() {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let mut prng = Prng::new(seed);
+            let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT);
+            disk.begin(0, write(1, 0, 3, 9), &mut prng);
+            disk.crash(1, &mut prng);
+            seen.insert(block_fills(&disk).into_iter().take(3).collect::<Vec<_>>());
+        }
+        assert!(seen.contains(&vec![9, 9, 9]) && seen.contains(&vec![0, 9, 0]), "{seen:?}");
+        assert!(seen.contains(&Vec::new()) || seen.contains(&vec![0, 0, 0]));
+    }
+
+    #[test]
+    fn a_lying_disk_loses_what_it_reported() {
+        let lost = (0..50).any(|seed| {
+            let mut prng = Prng::new(seed);
+            let mut disk = LogDisk::new(DiskConfig { lies_micros: 50_000, ..DiskConfig::default() }, SEGMENT);
+            let done = disk.begin(0, write(1, 0, 1, 5), &mut prng);
+            disk.crash(done + 1, &mut prng);
+            block_fills(&disk).first() != Some(&5)
+        });
+        assert!(lost);
+    }
+
+    #[test]
+    fn a_stalled_disk_reports_nothing_before_it_goes_on() {
+        let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT);
+        disk.stall(900_000);
+        assert_eq!(disk.begin(0, write(1, 0, 1, 5), &mut Prng::new(1)), 900_000);
+    }
+}

@@ -74,6 +74,11 @@ pub enum Effect {
         session: SessionId,
         responses: Vec<ClientResponse>,
     },
+    /// `read: false`: stop reading from this client until `read: true`, its requests come faster than they are worked off.
+    ReadClient {
+        session: SessionId,
+        read: bool,
+    },
     /// Only after a fatal error: close when all responses are sent.
     CloseClient {
         session: SessionId,

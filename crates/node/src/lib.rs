@@ -2,4 +2,8 @@
 //!
 //! The shell (`server`) and the simulator (`sim`) drive it alike. One thread owns a node.
 
+pub mod config;
 pub mod event;
+
+pub use config::{NodeConfig, Start};
+pub use event::{Effect, Event, Peer};

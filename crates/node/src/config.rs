@@ -1,0 +1,33 @@
+//! What a node is told when it is opened.
+
+use crate::event::Peer;
+use base::locality::LocalityMode;
+use base::{Locality, NodeId};
+
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    pub node: NodeId,
+    /// Grows with each start of this node.
+    pub boot: u32,
+    pub locality: Locality,
+    pub address: String,
+    pub sql_address: String,
+    pub seed: u64,
+    /// Of a new cluster.
+    pub shards: u32,
+    pub start: Start,
+    pub memory_bytes: u64,
+}
+
+/// Shards of a new cluster, if nothing else is asked for.
+pub const SHARDS_DEFAULT: u32 = 2;
+
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A new cluster of one node.
+    New { mode: LocalityMode },
+    /// An added node: it knows its id and some peers; its replicas come by placement.
+    Join { peers: Vec<Peer> },
+    /// The data directory has it.
+    Restart,
+}

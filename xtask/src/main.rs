@@ -1,1 +1,29 @@
-fn main() {}
+//! `cargo xtask …`: see [`xtask`].
+
+#![allow(clippy::disallowed_methods)]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask tidy                      check the repository's rules
+       cargo xtask bench [ROW …] [--seconds N] [--rounds N]   compare with PostgreSQL and print ratios of medians";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository");
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("tidy") => xtask::tidy::check(root),
+        Some("bench") => xtask::bench::run(root, &arguments[1..]),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(said) => {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The peer: PostgreSQL 15, a primary and two standbys, one of which must confirm each commit.
+
+use super::{pgbench, process};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const BINARIES: &str = "/usr/lib/postgresql/15/bin";
+const PORT: u16 = 15_533;
+const SETTINGS: &str = "listen_addresses = '127.0.0.1'\nshared_buffers = 512MB\nmax_connections = 200\nwal_level = replica\nmax_wal_senders = 10\n\
+max_wal_size = 2GB\nhot_standby = on\nsynchronous_commit = on\nfsync = on\nfull_page_writes = on\nlog_min_messages = warning\n";
+
+pub struct Postgres {
+    directory: PathBuf,
+}
+
+impl Postgres {
+    /// Makes the three, waits until both standbys stream, and loads pgbench's tables.
+    pub fn start(directory: &Path, scale: u32) -> Result<Postgres, String> {
+        std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        process::run(Command::new("chown").arg("-R").arg("postgres:").arg(directory))?;
+        process::run(Command::new("chmod").arg("a+x").arg(directory.parent().unwrap_or(directory)))?;
+        let peer = Postgres { directory: directory.to_owned() };
+        let primary = peer.data("primary");
+        peer.program("initdb", &["-D", &primary, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-U", "postgres"])?;
+        peer.configure("primary", PORT)?;
+        append(&format!("{primary}/pg_hba.conf"), "host replication all 127.0.0.1/32 trust\n")?;
+        peer.control("primary", "start")?;
+        for (name, port) in [("s1", PORT + 1), ("s2", PORT + 2)] {
+            let data = peer.data(name);
+            peer.program(
+                "pg_basebackup",
+                &[
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    &PORT.to_string(),
+                    "-U",
+                    "postgres",
+                    "-D",
+                    &data,
+                    "-R",
+                    "-X",
+                    "stream",
+                    "-C",
+                    "-S",
+                    name,
+                    "-c",
+                    "fast",
+                ],
+            )?;
+            append(&format!("{data}/postgresql.conf"), &format!("port = {port}\n"))?;
+            append(
+                &format!("{data}/postgresql.auto.conf"),
+                &format!("primary_conninfo = 'host=127.0.0.1 port={PORT} user=postgres application_name={name}'\n"),
+            )?;
+            peer.control(name, "start")?;
+        }
+        pgbench::sql(PORT, "postgres", "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (s1, s2)'")?;
+        pgbench::sql(PORT, "postgres", "SELECT pg_reload_conf()")?;
+        pgbench::load(PORT, "postgres", scale)?;
+        Ok(peer)
+    }
+
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// Of all three servers, their backends included (a server counts those that ended).
+    pub fn cpu_seconds(&self) -> f64 {
+        let mut sum = 0.0;
+        for name in ["primary", "s1", "s2"] {
+            let file = std::fs::read_to_string(format!("{}/postmaster.pid", self.data(name))).unwrap_or_default();
+            if let Some(pid) = file.lines().next().and_then(|line| line.parse().ok()) {
+                sum += process::cpu_seconds(pid) + process::children(pid).into_iter().map(process::cpu_seconds).sum::<f64>();
+            }
+        }
+        sum
+    }
+
+    fn data(&self, name: &str) -> String {
+        self.directory.join(name).display().to_string()
+    }
+
+    fn configure(&self, name: &str, port: u16) -> Result<(), String> {
+        let settings =
+            format!("{SETTINGS}port = {port}\nunix_socket_directories = '{}'\ncluster_name = '{name}'\n", self.directory.display());
+        append(&format!("{}/postgresql.conf", self.data(name)), &settings)
+    }
+
+    fn control(&self, name: &str, what: &str) -> Result<(), String> {
+        let log = self.directory.join(format!("{name}.log")).display().to_string();
+        self.program("pg_ctl", &["-D", &self.data(name), "-w", "-m", "immediate", "-l", &log, what])
+    }
+
+    /// PostgreSQL refuses to run as the superuser: everything runs as its own user.
+    fn program(&self, name: &str, arguments: &[&str]) -> Result<(), String> {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(format!("{BINARIES}/{name}")).args(arguments).current_dir(&self.directory);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let status = command
+            .stdin(std::process::Stdio::null())
+            .status()
+            .map_err(|error| format!("{command:?}: {error} (Debian package postgresql-15)"))?;
+        if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        for name in ["s1", "s2", "primary"] {
+            if let Err(error) = self.control(name, "stop") {
+                eprintln!("{error}");
+            }
+        }
+    }
+}
+
+fn append(path: &str, text: &str) -> Result<(), String> {
+    use std::io::Write as _;
+    let mut file = std::fs::File::options().append(true).open(path).map_err(|error| format!("{path}: {error}"))?;
+    file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))
+}

@@ -6,7 +6,13 @@
 // The shell may use files, threads, sockets and clocks; the bans hold for the pure crates.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod identity;
+pub mod inbox;
+pub mod internal;
+pub mod metrics;
 pub mod options;
+pub mod postgres;
+pub mod transport;
 
 use base::locality::LocalityMode;
 use base::{Error, Result};

@@ -8,4 +8,5 @@ pub mod backend;
 pub mod catalog;
 pub mod client;
 pub mod engine;
+pub mod system;
 pub mod value;

@@ -10,4 +10,4 @@ pub mod access;
 pub mod log;
 pub mod rows;
 
-pub use rows::{Batch, MemoryRows, RowSnapshot, RowStore, RowStores, Space};
+pub use rows::{Batch, FjallOptions, FjallRows, MemoryRows, RowSnapshot, RowStore, RowStores, Space};

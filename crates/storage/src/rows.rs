@@ -1,7 +1,9 @@
 //! The ordered store below a shard: what it must do, whoever does it.
 
+pub mod fjall;
 pub mod memory;
 
+pub use self::fjall::{FjallOptions, FjallRows};
 pub use memory::MemoryRows;
 
 use base::{Result, ShardId};

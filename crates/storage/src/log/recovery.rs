@@ -243,15 +243,10 @@ impl Growing {
     /// The state, and whether all entries connect.
     fn finish(self) -> (ShardLive, bool) {
         let mut live = ShardLive { consensus: self.consensus, truncation: self.truncation, damaged: self.damaged, ..ShardLive::default() };
-        let mut next = live.truncated_index() + 1;
+        let first = live.truncated_index() + 1;
         let count = self.entries.len();
-        for (index, (entry, home)) in self.entries {
-            if index != next {
-                break;
-            }
-            live.entries.push_back((entry, home));
-            next += 1;
-        }
+        let connected = (first..).zip(self.entries).take_while(|(expected, (index, _))| expected == index);
+        live.entries.extend(connected.map(|(_, (_, entry))| entry));
         let whole = live.entries.len() == count;
         (live, whole)
     }

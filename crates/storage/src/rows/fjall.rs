@@ -1,0 +1,345 @@
+//! The row store on disk, on fjall (a log-structured merge tree).
+//!
+//! One database for the node, one keyspace for each shard; the space is the first byte of the key. A single keyspace makes a batch over
+//! several spaces one unit of fjall's memtable: what a crash leaves is always a prefix of the batches. Writes are not synced; [`RowStore::sync`] syncs the
+//! engine's journal. Clearing makes a new keyspace (`shard.generation`) and gives the old one up, which costs the same for any size.
+//!
+//! fjall stops for good at the first failed write, so a write is refused while the disk is nearly full, before the engine sees it. Any other
+//! failure sets [`FjallRows::failed`]: the process must then stop, and recovers at its next start.
+
+use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Space, Visit, is_empty_range};
+use base::{Error, Result, ShardId, SqlState};
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// Space that is left free for the engine's own work (flushes and merges of what was accepted).
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// Block cache unless said otherwise.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Size at which a shard's memtable is written out.
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+/// Bounds what a start has to replay.
+const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+const WORKER_THREADS: usize = 2;
+
+#[derive(Clone, Copy, Debug)]
+pub struct FjallOptions {
+    pub cache_bytes: u64,
+    pub memtable_bytes: u64,
+    /// Writes are refused with `53100` while less than this is free.
+    pub reserve_bytes: u64,
+}
+
+impl Default for FjallOptions {
+    fn default() -> FjallOptions {
+        FjallOptions { cache_bytes: CACHE_BYTES, memtable_bytes: MEMTABLE_BYTES, reserve_bytes: RESERVE_BYTES }
+    }
+}
+
+/// All stores of a node, below one directory.
+pub struct FjallRows {
+    engine: Arc<Engine>,
+    stores: Mutex<BTreeMap<ShardId, Arc<FjallStore>>>,
+}
+
+struct Engine {
+    database: Database,
+    directory: PathBuf,
+    options: FjallOptions,
+    failed: AtomicBool,
+}
+
+struct FjallStore {
+    engine: Arc<Engine>,
+    shard: ShardId,
+    /// `None` once the store was destroyed.
+    place: RwLock<Option<Place>>,
+}
+
+#[derive(Clone)]
+struct Place {
+    keyspace: Keyspace,
+    generation: u64,
+}
+
+impl FjallRows {
+    /// Opens or makes the database. What an interrupted clearing left is removed.
+    ///
+    /// # Errors
+    /// `58030` if the files cannot be read, `55006` if another process has the database open.
+    pub fn open(directory: &Path, options: FjallOptions) -> Result<FjallRows> {
+        let database = Database::builder(directory)
+            .cache_size(options.cache_bytes)
+            .worker_threads(WORKER_THREADS)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .manual_journal_persist(true)
+            .open()
+            .map_err(|error| describe(&error, directory))?;
+        let engine = Arc::new(Engine { database, directory: directory.to_path_buf(), options, failed: AtomicBool::new(false) });
+        let rows = FjallRows { engine, stores: Mutex::new(BTreeMap::new()) };
+        for (shard, generation) in rows.newest_generations()? {
+            let store = FjallStore::open(&rows.engine, shard, generation)?;
+            rows.lock().insert(shard, Arc::new(store));
+        }
+        Ok(rows)
+    }
+
+    /// True once the engine failed: nothing is written any more, and the process should stop.
+    pub fn failed(&self) -> bool {
+        self.engine.failed.load(Ordering::Acquire)
+    }
+
+    /// The newest keyspace of each shard; older ones, left by a crash in a clearing, are removed.
+    fn newest_generations(&self) -> Result<BTreeMap<ShardId, u64>> {
+        let mut newest: BTreeMap<ShardId, u64> = BTreeMap::new();
+        let mut names: Vec<(ShardId, u64)> = Vec::new();
+        for name in self.engine.database.list_keyspace_names() {
+            let (shard, generation) = parse_name(&name)
+                .ok_or_else(|| Error::new(SqlState::DATA_CORRUPTED, format!("the row store has an unknown keyspace \"{name}\"")))?;
+            names.push((shard, generation));
+            let place = newest.entry(shard).or_insert(generation);
+            *place = generation.max(*place);
+        }
+        for (shard, generation) in names {
+            if newest[&shard] != generation {
+                let keyspace = self.engine.keyspace(shard, generation)?;
+                self.engine.check(self.engine.database.delete_keyspace(keyspace))?;
+            }
+        }
+        Ok(newest)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ShardId, Arc<FjallStore>>> {
+        self.stores.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+impl RowStores for FjallRows {
+    fn open(&self, shard: ShardId) -> Result<Arc<dyn RowStore>> {
+        let mut stores = self.lock();
+        if let Some(store) = stores.get(&shard) {
+            return Ok(store.clone());
+        }
+        self.engine.check_room(0)?;
+        let store = Arc::new(FjallStore::open(&self.engine, shard, 0)?);
+        stores.insert(shard, store.clone());
+        Ok(store)
+    }
+
+    fn destroy(&self, shard: ShardId) -> Result<()> {
+        let Some(store) = self.lock().remove(&shard) else { return Ok(()) };
+        let place = store.place_mut().take();
+        match place {
+            Some(place) => self.engine.check(self.engine.database.delete_keyspace(place.keyspace)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Engine {
+    fn keyspace(&self, shard: ShardId, generation: u64) -> Result<Keyspace> {
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(self.options.memtable_bytes).manual_journal_persist(true);
+        self.check(self.database.keyspace(&name_of(shard, generation), options))
+    }
+
+    fn check<T>(&self, result: fjall::Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            self.failed.store(true, Ordering::Release);
+            describe(&error, &self.directory)
+        })
+    }
+
+    /// Whether a write of this size may go to the engine.
+    fn check_room(&self, bytes: u64) -> Result<()> {
+        let status = rustix::fs::statvfs(&self.directory).map_err(|error| {
+            Error::new(SqlState::IO_ERROR, format!("cannot tell the free space of {}: {error}", self.directory.display()))
+        })?;
+        let free = status.f_bavail.saturating_mul(status.f_frsize);
+        // Journal, memtable's file, and a merge of it.
+        let wanted = self.options.reserve_bytes.saturating_add(bytes.saturating_mul(3));
+        if free >= wanted {
+            return Ok(());
+        }
+        let message = format!("the disk of {} is full: {free} bytes are free, {wanted} are wanted", self.directory.display());
+        Err(Error::new(SqlState::DISK_FULL, message).with_hint("Free some space; nothing else needs to be done."))
+    }
+}
+
+impl FjallStore {
+    fn open(engine: &Arc<Engine>, shard: ShardId, generation: u64) -> Result<FjallStore> {
+        let keyspace = engine.keyspace(shard, generation)?;
+        Ok(FjallStore { engine: engine.clone(), shard, place: RwLock::new(Some(Place { keyspace, generation })) })
+    }
+
+    fn place_mut(&self) -> std::sync::RwLockWriteGuard<'_, Option<Place>> {
+        self.place.write().expect("no code panics while it holds this lock")
+    }
+
+    fn keyspace(&self) -> Result<Keyspace> {
+        let place = self.place.read().expect("no code panics while it holds this lock");
+        place.as_ref().map(|place| place.keyspace.clone()).ok_or_else(|| self.destroyed())
+    }
+
+    fn destroyed(&self) -> Error {
+        Error::internal(format!("the row store of {} was destroyed", self.shard))
+    }
+
+    fn snapshot_now(&self) -> Result<FjallSnapshot> {
+        let keyspace = self.keyspace()?;
+        Ok(FjallSnapshot { engine: self.engine.clone(), keyspace, snapshot: self.engine.database.snapshot() })
+    }
+}
+
+impl RowStore for FjallStore {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
+        let keyspace = self.keyspace()?;
+        let found = with_prefix(space, key, |key| keyspace.get(key));
+        Ok(self.engine.check(found)?.map(Bytes::from))
+    }
+
+    fn scan(&self, space: Space, start: KeyBound, end: KeyBound, reverse: bool, visit: &mut Visit) -> Result<()> {
+        self.snapshot_now()?.scan(space, start, end, reverse, visit)
+    }
+
+    fn write(&self, batch: Batch) -> Result<()> {
+        let bytes: usize = batch.changes.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
+        // Removals are let through: they are what makes room.
+        if batch.changes.iter().any(|(_, _, value)| value.is_some()) {
+            self.engine.check_room(bytes as u64)?;
+        }
+        let keyspace = self.keyspace()?;
+        let mut into = OwnedWriteBatch::with_capacity(self.engine.database.clone(), batch.changes.len());
+        for (space, key, value) in batch.changes {
+            let key = prefixed(space, &key);
+            match value {
+                Some(value) => into.insert(&keyspace, key, value),
+                None => into.remove(&keyspace, key),
+            }
+        }
+        self.engine.check(into.commit())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.engine.check(self.engine.database.persist(PersistMode::SyncAll))
+    }
+
+    fn clear(&self) -> Result<()> {
+        let mut place = self.place_mut();
+        let old = place.take().ok_or_else(|| self.destroyed())?;
+        let generation = old.generation + 1;
+        let keyspace = match self.engine.keyspace(self.shard, generation) {
+            Ok(keyspace) => keyspace,
+            Err(error) => {
+                *place = Some(old);
+                return Err(error);
+            }
+        };
+        *place = Some(Place { keyspace, generation });
+        self.engine.check(self.engine.database.delete_keyspace(old.keyspace))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn RowSnapshot>> {
+        Ok(Box::new(self.snapshot_now()?))
+    }
+
+    fn size(&self) -> u64 {
+        self.keyspace().map_or(0, |keyspace| keyspace.disk_space())
+    }
+}
+
+struct FjallSnapshot {
+    engine: Arc<Engine>,
+    keyspace: Keyspace,
+    snapshot: Snapshot,
+}
+
+impl RowSnapshot for FjallSnapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
+        let found = with_prefix(space, key, |key| self.snapshot.get(&self.keyspace, key));
+        Ok(self.engine.check(found)?.map(Bytes::from))
+    }
+
+    fn scan(&self, space: Space, start: KeyBound, end: KeyBound, reverse: bool, visit: &mut Visit) -> Result<()> {
+        if is_empty_range((start, end)) {
+            return Ok(());
+        }
+        let range = (start_bound(space, start), end_bound(space, end));
+        let rows = self.snapshot.range(&self.keyspace, range);
+        let mut step = |guard: fjall::Guard| -> Result<ControlFlow<()>> {
+            let (key, value) = self.engine.check(guard.into_inner())?;
+            Ok(visit(&key[1..], &value))
+        };
+        if reverse { each(rows.rev(), &mut step) } else { each(rows, &mut step) }
+    }
+}
+
+fn each<T>(rows: impl Iterator<Item = T>, step: &mut impl FnMut(T) -> Result<ControlFlow<()>>) -> Result<()> {
+    for row in rows {
+        if step(row)? == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Longest key that is prefixed without an allocation.
+const STACK_KEY_BYTES: usize = 256;
+
+fn with_prefix<T>(space: Space, key: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
+    if key.len() >= STACK_KEY_BYTES {
+        return then(&prefixed(space, key));
+    }
+    let mut buffer = [0; STACK_KEY_BYTES];
+    buffer[0] = space.number() as u8;
+    buffer[1..=key.len()].copy_from_slice(key);
+    then(&buffer[..=key.len()])
+}
+
+fn prefixed(space: Space, key: &[u8]) -> Vec<u8> {
+    let mut prefixed = Vec::with_capacity(1 + key.len());
+    prefixed.push(space.number() as u8);
+    prefixed.extend_from_slice(key);
+    prefixed
+}
+
+fn start_bound(space: Space, bound: KeyBound) -> Bound<Vec<u8>> {
+    match bound {
+        Bound::Unbounded => Bound::Included(vec![space.number() as u8]),
+        bound => bound.map(|key| prefixed(space, key)),
+    }
+}
+
+fn end_bound(space: Space, bound: KeyBound) -> Bound<Vec<u8>> {
+    match bound {
+        Bound::Unbounded => Bound::Excluded(vec![space.number() as u8 + 1]),
+        bound => bound.map(|key| prefixed(space, key)),
+    }
+}
+
+fn name_of(shard: ShardId, generation: u64) -> String {
+    format!("{}.{generation}", shard.0)
+}
+
+fn parse_name(name: &str) -> Option<(ShardId, u64)> {
+    let (shard, generation) = name.split_once('.')?;
+    Some((ShardId(shard.parse().ok()?), generation.parse().ok()?))
+}
+
+fn describe(error: &fjall::Error, directory: &Path) -> Error {
+    let place = directory.display();
+    match error {
+        fjall::Error::Locked => Error::new(SqlState::OBJECT_IN_USE, format!("another process has the row store at {place} open")),
+        fjall::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            Error::new(SqlState::DISK_FULL, format!("the disk of the row store at {place} is full"))
+                .with_hint("Free some space and start again.")
+        }
+        fjall::Error::Poisoned => Error::new(SqlState::IO_ERROR, format!("the row store at {place} stopped after an earlier failure"))
+            .with_hint("The process must be started again; the log has what the row store misses."),
+        error => Error::new(SqlState::IO_ERROR, format!("the row store at {place} failed: {error}")),
+    }
+}

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod catalog;
 pub mod client;
+pub mod copy;
 pub mod engine;
 pub mod system;
 pub mod value;

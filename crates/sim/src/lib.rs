@@ -9,3 +9,6 @@ pub mod disk;
 pub mod network;
 pub mod queue;
 pub mod rows;
+pub mod client;
+pub mod plan;
+pub mod work;

@@ -33,11 +33,13 @@ pub struct LogDisk {
     config: DiskConfig,
     /// Every segment file has this length, whatever was written to it.
     segment_bytes: usize,
+    /// See `LogFiles::salt`.
+    salt: u64,
 }
 
 impl LogDisk {
-    pub fn new(config: DiskConfig, segment_bytes: usize) -> LogDisk {
-        LogDisk { config, segment_bytes, ..LogDisk::default() }
+    pub fn new(config: DiskConfig, segment_bytes: usize, salt: u64) -> LogDisk {
+        LogDisk { config, segment_bytes, salt, ..LogDisk::default() }
     }
 
     pub fn stall(&mut self, until: Micros) {
@@ -138,6 +140,10 @@ impl LogFiles for LogDisk {
         Ok(self.segments.keys().copied().collect())
     }
 
+    fn salt(&self) -> u64 {
+        self.salt
+    }
+
     fn read(&self, segment: u64) -> Result<Vec<u8>> {
         let Some(content) = self.segments.get(&segment) else {
             return Err(Error::new(SqlState::IO_ERROR, format!("log segment {segment} does not exist")));
@@ -155,7 +161,7 @@ mod tests {
     const SEGMENT: usize = 16 * BLOCK_BYTES;
 
     fn write(sequence: u64, block: usize, blocks: usize, fill: u8) -> LogWrite {
-        LogWrite { sequence, segment: 1, offset: (block * BLOCK_BYTES) as u64, bytes: vec![fill; blocks * BLOCK_BYTES] }
+        LogWrite { sequence, segment: 1, offset: (block * BLOCK_BYTES) as u64, bytes: vec![fill; blocks * BLOCK_BYTES].into() }
     }
 
     fn block_fills(disk: &LogDisk) -> Vec<u8> {
@@ -166,7 +172,7 @@ mod tests {
     fn what_was_reported_survives_every_crash() {
         for seed in 0..50 {
             let mut prng = Prng::new(seed);
-            let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT);
+            let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT, 1);
             let done = disk.begin(0, write(1, 0, 2, 7), &mut prng);
             disk.settle(done);
             disk.begin(done, write(2, 2, 3, 8), &mut prng);
@@ -180,7 +186,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..200 {
             let mut prng = Prng::new(seed);
-            let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT);
+            let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT, 1);
             disk.begin(0, write(1, 0, 3, 9), &mut prng);
             disk.crash(1, &mut prng);
             seen.insert(block_fills(&disk).into_iter().take(3).collect::<Vec<_>>());
@@ -193,7 +199,7 @@ mod tests {
     fn a_lying_disk_loses_what_it_reported() {
         let lost = (0..50).any(|seed| {
             let mut prng = Prng::new(seed);
-            let mut disk = LogDisk::new(DiskConfig { lies_micros: 50_000, ..DiskConfig::default() }, SEGMENT);
+            let mut disk = LogDisk::new(DiskConfig { lies_micros: 50_000, ..DiskConfig::default() }, SEGMENT, 1);
             let done = disk.begin(0, write(1, 0, 1, 5), &mut prng);
             disk.crash(done + 1, &mut prng);
             block_fills(&disk).first() != Some(&5)
@@ -203,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_stalled_disk_reports_nothing_before_it_goes_on() {
-        let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT);
+        let mut disk = LogDisk::new(DiskConfig::default(), SEGMENT, 1);
         disk.stall(900_000);
         assert_eq!(disk.begin(0, write(1, 0, 1, 5), &mut Prng::new(1)), 900_000);
     }

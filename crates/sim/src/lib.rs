@@ -4,11 +4,30 @@
 //! clock, draws ambient randomness or touches a file.
 
 pub mod check;
+pub mod client;
 pub mod clock;
 pub mod disk;
+pub mod faults;
+pub mod machine;
+pub mod minimise;
 pub mod network;
+pub mod plan;
+pub mod process;
 pub mod queue;
 pub mod rows;
-pub mod client;
-pub mod plan;
+pub mod run;
+pub mod trace;
+pub mod verdict;
 pub mod work;
+pub mod world;
+
+pub use machine::Factory;
+pub use plan::Plan;
+pub use run::Options;
+pub use verdict::{Outcome, Verdict};
+
+/// The plan that a seed stands for where none is named.
+pub fn plan_of(seed: u64) -> base::Result<Plan> {
+    let (name, _) = plan::BUILT_IN[(seed % plan::BUILT_IN.len() as u64) as usize];
+    Plan::built_in(name)
+}

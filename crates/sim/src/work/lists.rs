@@ -89,7 +89,9 @@ impl Workload for Lists {
     fn setup(self: Rc<Self>, client: Rc<Client>) -> Task {
         Box::pin(async move {
             for table in TABLES {
-                client.insist(&format!("CREATE TABLE {table} (id bigint PRIMARY KEY, entries text NOT NULL) WITH (shard_key = 'id')")).await;
+                client
+                    .insist(&format!("CREATE TABLE {table} (id bigint PRIMARY KEY, entries text NOT NULL) WITH (shard_key = 'id')"))
+                    .await;
             }
         })
     }

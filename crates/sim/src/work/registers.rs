@@ -61,9 +61,8 @@ impl Registers {
 
     async fn write(&self, client: &Client, register: u64) -> (Call, Option<Answer>) {
         let value = self.fresh_value();
-        let sql = format!(
-            "INSERT INTO registers (id, value) VALUES ({register}, {value}) ON CONFLICT (id) DO UPDATE SET value = excluded.value"
-        );
+        let sql =
+            format!("INSERT INTO registers (id, value) VALUES ({register}, {value}) ON CONFLICT (id) DO UPDATE SET value = excluded.value");
         let answer = match client.fate(&client.run(&sql).await).0 {
             Fate::Done => Some(Answer::Written),
             Fate::Refused => None,

@@ -1,0 +1,55 @@
+//! What the world needs of a node: to be born from what its disk has, and to be stepped.
+
+use base::locality::LocalityMode;
+use base::{Locality, NodeId, Now, Result, ShardId};
+use node::event::{Effect, Event, Peer};
+use std::sync::Arc;
+use storage::log::LogFiles;
+use storage::rows::RowStores;
+
+/// How a process comes to life.
+#[derive(Clone, Debug)]
+pub enum Birth {
+    New(LocalityMode),
+    Join(Vec<Peer>),
+    Restart,
+}
+
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub node: NodeId,
+    /// Grows with each life.
+    pub boot: u32,
+    pub place: Locality,
+    pub seed: u64,
+    pub shards: u32,
+    pub birth: Birth,
+}
+
+/// A replica's content: equal hashes at equal versions mean equal content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    pub shard: ShardId,
+    pub applied: u64,
+    pub hash: u64,
+}
+
+pub trait Machine {
+    fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>);
+    fn fingerprints(&self) -> Vec<Fingerprint>;
+}
+
+pub trait Factory {
+    /// # Errors
+    /// What the node says when it cannot start on what it found.
+    fn open(&self, start: Start, now: Now, files: &dyn LogFiles, stores: Arc<dyn RowStores>) -> Result<Box<dyn Machine>>;
+}
+
+/// Where a simulated node would be reached.
+pub fn address(node: NodeId) -> String {
+    format!("node{}.sim:7000", node.0)
+}
+
+pub fn sql_address(node: NodeId) -> String {
+    format!("node{}.sim:5433", node.0)
+}

@@ -371,3 +371,101 @@ fn operate(client: Rc<Client>, desk: Rc<RefCell<Desk>>) -> Task {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Machine, Start};
+    use base::Now;
+    use bytes::Bytes;
+    use node::event::{Effect, Event};
+    use sql::client::{ClientRequest, ClientResponse, TxnStatus};
+    use std::sync::Arc;
+    use storage::log::{LogFiles, LogWrite};
+    use storage::rows::RowStores;
+
+    /// Answers every statement with nothing, writes a block a tick, and gossips.
+    struct Toy {
+        start: Start,
+        sequence: u64,
+        writing: bool,
+    }
+
+    fn answer(sql: &str) -> Vec<ClientResponse> {
+        // One row with the columns 0 and 3: a shard with three voters.
+        let row = Bytes::from_static(b"D\0\0\0\x10\0\x02\0\0\0\x010\0\0\0\x013");
+        let tag = if sql == "COMMIT" { "COMMIT" } else { "SELECT 1" };
+        let rows = if sql.contains("florin.shards") { vec![ClientResponse::Rows(row)] } else { Vec::new() };
+        rows.into_iter().chain([ClientResponse::Complete(tag.into()), ClientResponse::Ready(TxnStatus::Idle)]).collect()
+    }
+
+    impl Machine for Toy {
+        fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+            match event {
+                Event::Tick => {
+                    let frame = Bytes::copy_from_slice(&now.mono.0.to_le_bytes());
+                    let others = (1..=3).filter(|node| *node != self.start.node.0);
+                    effects.extend(others.map(|node| Effect::Send { to: NodeId(node), frame: frame.clone() }));
+                    if !std::mem::replace(&mut self.writing, true) {
+                        self.sequence += 1;
+                        effects.push(Effect::WriteLog(LogWrite {
+                            sequence: self.sequence,
+                            segment: 1,
+                            offset: 0,
+                            bytes: Bytes::from(vec![1; 4096]),
+                        }));
+                    }
+                }
+                Event::LogWritten { .. } => self.writing = false,
+                Event::Client { session, requests } => {
+                    for request in requests {
+                        let responses = match request {
+                            ClientRequest::Open { .. } => vec![ClientResponse::Ready(TxnStatus::Idle)],
+                            ClientRequest::Query { sql } | ClientRequest::Parse { sql, .. } => answer(&sql),
+                            _ => continue,
+                        };
+                        effects.push(Effect::Client { session, responses });
+                    }
+                }
+                Event::Drain => effects.push(Effect::Stopped),
+                _ => {}
+            }
+        }
+
+        fn fingerprints(&self) -> Vec<Fingerprint> {
+            vec![Fingerprint { shard: base::ShardId(0), applied: 1, hash: 7 }]
+        }
+    }
+
+    struct Toys;
+
+    impl Factory for Toys {
+        fn open(&self, start: Start, _: Now, _: &dyn LogFiles, _: Arc<dyn RowStores>) -> base::Result<Box<dyn Machine>> {
+            Ok(Box::new(Toy { start, sequence: 0, writing: false }))
+        }
+    }
+
+    fn played(plan: &str, seed: u64, skip: &[usize]) -> Verdict {
+        let plan = Plan { workloads: Vec::new(), ..Plan::built_in(plan).expect("it comes with the program") };
+        let options = Options { skip: skip.iter().copied().collect(), ..Options::new(seed, 120) };
+        run(&plan, &options, Rc::new(Toys))
+    }
+
+    #[test]
+    fn one_seed_plays_one_run() {
+        for plan in ["crashes", "partitions", "disks", "clocks", "mixed"] {
+            let (first, again) = (played(plan, 3, &[]), played(plan, 3, &[]));
+            assert!(first.passed(), "{first}");
+            assert!(first.faults > 8);
+            assert_eq!(first, again, "{plan}");
+            assert_ne!(first.hash, played(plan, 4, &[]).hash, "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_fault_can_be_left_out() {
+        let (all, fewer) = (played("mixed", 3, &[]), played("mixed", 3, &[0, 1]));
+        assert_eq!(fewer.faults, all.faults - 2);
+        assert!(fewer.replay().ends_with("--skip 0,1"));
+    }
+}

@@ -40,6 +40,11 @@ impl Credentials {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Some(catalog);
     }
 
+    /// True once the node knows its roles, which it reads from its cluster.
+    pub fn is_known(&self) -> bool {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// How this client must show who it is.
     ///
     /// # Errors

@@ -98,7 +98,7 @@ impl Commit {
     pub fn answered(&mut self, shard: ShardId, resent: bool, response: Response, outputs: &mut Vec<Output>) {
         match &self.phase {
             Phase::One => self.one(shard, resent, response, outputs),
-            Phase::OneInquiry(_) => self.one_inquiry(shard, response, outputs),
+            Phase::OneInquiry(_) => self.one_inquiry(response, outputs),
             Phase::Preparing { .. } => self.prepared(shard, resent, response, outputs),
             Phase::Deciding => self.acknowledged(shard, response, outputs),
         }
@@ -119,16 +119,11 @@ impl Commit {
         }
     }
 
-    fn one_inquiry(&mut self, shard: ShardId, response: Response, outputs: &mut Vec<Output>) {
+    fn one_inquiry(&mut self, response: Response, outputs: &mut Vec<Output>) {
         let Phase::OneInquiry(failure) = &self.phase else { return };
         match response {
             Response::Outcome(Outcome::Committed(version)) => outputs.extend([Output::Answer(Ok(version)), Output::Finished]),
-            Response::Outcome(Outcome::Aborted | Outcome::Unknown) => {
-                outputs.extend([Output::Answer(Err(failure.clone())), Output::Finished]);
-            }
-            Response::Outcome(Outcome::Active) => {
-                outputs.push(Output::Send { shard, request: Request::Inquire { txn: self.txn, refuse: true } });
-            }
+            Response::Outcome(Outcome::Aborted) => outputs.extend([Output::Answer(Err(failure.clone())), Output::Finished]),
             other => outputs.extend([Output::Answer(Err(unknown_outcome(self.txn))), Output::Fault(unexpected(&other)), Output::Finished]),
         }
     }
@@ -146,12 +141,15 @@ impl Commit {
             Response::Committed { version } | Response::Outcome(Outcome::Committed(version)) => {
                 self.answer_and_decide(Ok(version), outputs);
             }
-            Response::Outcome(Outcome::Aborted | Outcome::Unknown) => {
+            Response::Outcome(Outcome::Aborted) => {
                 let Phase::Preparing { refused } = &mut self.phase else { return };
                 let failure = refused.take().unwrap_or_else(|| Failure::Error(aborted(self.txn)));
                 self.answer_and_decide(Err(failure), outputs);
             }
-            Response::Outcome(Outcome::Active) => self.inquire(shard, outputs),
+            // It has forgotten transactions as old as this one: a recovery of those that prepared will say the same.
+            other @ Response::Outcome(Outcome::Active | Outcome::Unknown) => {
+                outputs.extend([Output::Answer(Err(unknown_outcome(self.txn))), Output::Fault(unexpected(&other)), Output::Finished]);
+            }
             refusal if resent => {
                 self.phase = Phase::Preparing { refused: Some(failure_of(refusal)) };
                 self.inquire(shard, outputs);
@@ -229,11 +227,9 @@ impl Recovery {
                 }
             }
             Response::Outcome(Outcome::Committed(version)) => self.decide(Some(version), outputs),
-            Response::Outcome(Outcome::Aborted | Outcome::Unknown) => self.decide(None, outputs),
-            Response::Outcome(Outcome::Active) => {
-                outputs.push(Output::Send { shard, request: Request::Inquire { txn: self.txn, refuse: true } });
-            }
-            // Without this answer nothing may be decided; the participant reports the transaction again.
+            Response::Outcome(Outcome::Aborted) => self.decide(None, outputs),
+            // Also one that has forgotten transactions as old as this: it may have committed it. Without its word nothing may be
+            // decided; the participant reports the transaction again.
             other => outputs.extend([Output::Fault(unexpected(&other)), Output::Finished]),
         }
     }

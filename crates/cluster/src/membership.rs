@@ -132,6 +132,7 @@ mod tests {
             oldest_snapshot: None,
             registry: 1,
             led: Vec::new(),
+            held: Vec::new(),
             sessions: 0,
             draining: false,
             sent: Mono(sent),

@@ -61,6 +61,8 @@ pub struct NodeStatus {
     pub oldest_snapshot: Option<Version>,
     pub registry: u64,
     pub led: Vec<LedShard>,
+    /// Shards that it has a replica of.
+    pub held: Vec<ShardId>,
     pub sessions: u32,
     pub draining: bool,
     /// The sender's clock when it sent this, and what it last heard from the receiver with how long ago: gives the round trip.

@@ -87,6 +87,13 @@ impl Routing {
         }
     }
 
+    /// This node does not lead this shard after all.
+    pub fn lost_if(&mut self, shard: ShardId, node: NodeId) {
+        if let Some(hint) = self.hints.get_mut(&shard).filter(|h| h.leader == Some(node)) {
+            hint.leader = None;
+        }
+    }
+
     /// A node is not heard any more: what it led has no known leader.
     pub fn lost(&mut self, node: NodeId) {
         for hint in self.hints.values_mut().filter(|h| h.leader == Some(node)) {

@@ -3,4 +3,39 @@
 //! `Shard::step(now, event, &mut effects)`: consensus through the raft library, row versions, locks, commit, snapshots. After each
 //! event the invariants are asserted, in release builds too. Pure: no clock, socket, file, thread or ambient randomness.
 
+mod cache;
+mod codec;
+mod consensus;
+mod entry;
 pub mod event;
+mod flush;
+mod handover;
+mod inspect;
+mod keys;
+mod lease;
+mod locks;
+mod members;
+mod membership;
+mod memlog;
+mod meta;
+mod outcomes;
+pub mod planted;
+mod read;
+mod requests;
+mod sequence;
+mod serializable;
+mod shard;
+mod snapshot;
+mod state;
+pub mod system;
+mod table;
+mod txn;
+mod wire;
+
+pub use consensus::{ELECTION_TICKS, HEARTBEAT_TICKS, PRIORITY_TOP, TICK_MICROS};
+pub use inspect::Status;
+pub use lease::LEASE;
+pub use members::MemberList;
+pub use sequence::{read_sequence_row, sequence_row};
+pub use shard::{Bootstrap, Shard, ShardConfig};
+pub use state::BOUND;

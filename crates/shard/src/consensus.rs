@@ -1,0 +1,638 @@
+//! The consensus library behind our clock, our randomness, our wire codec and the node's log.
+//!
+//! Persistence is asynchronous: records go out with a ticket; messages that promise durability wait until the ticket comes back.
+//! Elections are timed here and not by the library, whose timeouts are drawn from ambient randomness: its counters are driven by
+//! hand. Fields of messages that would make the library panic are checked before it sees them.
+
+use crate::lease::Lease;
+use crate::members::{Change, Members, node_of};
+use crate::memlog::{Base, MemLog};
+use crate::wire::Reader;
+use base::{Error, Mono, NodeId, Prng, Result, Version};
+use bytes::{Buf, BufMut, Bytes};
+use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot};
+use raft::prelude::ConfChangeV2;
+use raft::{Config, ProgressState, RawNode, StateRole};
+use std::collections::VecDeque;
+use std::time::Duration;
+use storage::log::Record;
+
+/// Length of one tick of consensus in microseconds, before scaling.
+pub const TICK_MICROS: u64 = 25_000;
+/// Ticks between heartbeats: 50 ms.
+pub const HEARTBEAT_TICKS: usize = 2;
+/// Ticks of the shortest election timeout: 400 ms.
+pub const ELECTION_TICKS: usize = 16;
+/// Most further ticks drawn at random: up to 600 ms.
+const JITTER_TICKS: u64 = 8;
+/// Jitter among replicas whose priority is known.
+const PRIORITY_JITTER_TICKS: u64 = 3;
+/// Ticks between two levels of priority.
+const PRIORITY_STEP_TICKS: u64 = 2;
+/// The priority that campaigns first; larger ones count as this.
+pub const PRIORITY_TOP: i64 = 4;
+/// What a replica without rows waits more, so that one with rows leads if it can.
+const ROWLESS_TICKS: u64 = 8;
+/// Most bytes of entries in one message.
+const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
+/// Most messages with entries under way to one follower.
+const INFLIGHT_MAX: usize = 256;
+/// Most bytes of committed entries applied between two looks at anything else.
+const COMMITTED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Entries that a learner may be behind when it becomes a voter, and a target when it takes over.
+pub const CAUGHT_UP_ENTRIES: u64 = 1024;
+/// A leader that gave up its lease for a transfer steps down if nobody has taken over by then.
+const TRANSFER_TIMEOUT: Duration = Duration::from_millis(300);
+/// What candidates of a planned transfer put into their vote requests (the library's constant).
+const TRANSFER_CONTEXT: &[u8] = b"CampaignTransfer";
+
+/// What a leader tells with each heartbeat, and what a follower knows from the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// Nothing will be committed at or below this version after `index`.
+    pub closed: Version,
+    pub index: u64,
+    /// Entries up to this index are needed by nobody.
+    pub needless: u64,
+}
+
+const BEAT_BYTES: usize = 32;
+
+/// What came out of one turn of consensus.
+#[derive(Default)]
+pub struct Output {
+    pub messages: Vec<Message>,
+    pub append: Option<(u64, Vec<Record>)>,
+    pub committed: Vec<Entry>,
+}
+
+struct Unpersisted {
+    ticket: u64,
+    ready: u64,
+    messages: Vec<Message>,
+}
+
+/// How this replica takes part in elections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Has its rows.
+    Full,
+    /// A witness, or a voter whose rows are on their way: votes, leads only to hand on.
+    Rowless,
+    /// Lost what it had promised to keep: neither votes nor campaigns.
+    Silent,
+}
+
+pub struct Consensus {
+    raw: RawNode<MemLog>,
+    id: u64,
+    prng: Prng,
+    members: Members,
+    pub part: Part,
+    pub beat: Beat,
+    pub heard: Beat,
+    lease: Lease,
+    priority: i64,
+    tick_micros: u64,
+    last_tick: u64,
+    timeout_ticks: u64,
+    elapsed: u64,
+    /// No votes before this: a restarted replica may have promised one to a leader.
+    quiet_until: Mono,
+    next_ticket: u64,
+    unpersisted: VecDeque<Unpersisted>,
+    /// Records to go before the next ones.
+    records: Vec<Record>,
+    saved: HardState,
+    seen: (u64, StateRole, u64),
+    transfer_sent: Option<Mono>,
+}
+
+pub struct Start {
+    pub node: NodeId,
+    pub seed: u64,
+    pub now: Mono,
+    pub log: MemLog,
+    pub hard: HardState,
+    pub members: Members,
+    pub applied: u64,
+    pub part: Part,
+    /// This replica lived before.
+    pub restarted: bool,
+    pub records: Vec<Record>,
+}
+
+impl Consensus {
+    pub fn new(start: Start) -> Result<Consensus> {
+        let id = u64::from(start.node.0);
+        let config = Config {
+            id,
+            election_tick: ELECTION_TICKS,
+            heartbeat_tick: HEARTBEAT_TICKS,
+            // Two bounds one apart leave the library nothing to draw.
+            min_election_tick: ELECTION_TICKS,
+            max_election_tick: ELECTION_TICKS + 1,
+            applied: start.applied,
+            max_size_per_msg: MESSAGE_BYTES_MAX,
+            max_inflight_msgs: INFLIGHT_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            batch_append: true,
+            max_committed_size_per_ready: COMMITTED_BYTES_MAX,
+            ..Config::default()
+        };
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&config, start.log, &logger)
+            .map_err(|e| Error::internal(format!("consensus does not start: {e}")))?;
+        let election = Duration::from_micros(ELECTION_TICKS as u64 * TICK_MICROS);
+        let mut consensus = Consensus {
+            raw,
+            id,
+            prng: Prng::new(start.seed),
+            members: start.members,
+            part: start.part,
+            beat: Beat::default(),
+            heard: Beat::default(),
+            lease: Lease::default(),
+            priority: i64::MAX,
+            tick_micros: TICK_MICROS,
+            last_tick: start.now.0 / TICK_MICROS,
+            timeout_ticks: 0,
+            elapsed: 0,
+            quiet_until: if start.restarted { start.now.after(election) } else { Mono(0) },
+            next_ticket: 1,
+            unpersisted: VecDeque::new(),
+            records: start.records,
+            saved: start.hard,
+            seen: (0, StateRole::Follower, 0),
+            transfer_sent: None,
+        };
+        consensus.draw_timeout();
+        Ok(consensus)
+    }
+
+    // What is known.
+
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    pub fn is_leader(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader
+    }
+
+    pub fn leader(&self) -> Option<NodeId> {
+        let leader = self.raw.raft.leader_id;
+        if leader == 0 { None } else { Some(node_of(leader)) }
+    }
+
+    pub fn committed(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    pub fn persisted(&self) -> u64 {
+        self.raw.raft.raft_log.persisted
+    }
+
+    pub fn last_index(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
+    }
+
+    pub fn log(&self) -> &MemLog {
+        self.raw.store()
+    }
+
+    pub fn log_mut(&mut self) -> &mut MemLog {
+        self.raw.mut_store()
+    }
+
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Entries that stand in the library's memory but not yet in our log.
+    pub fn entry(&self, index: u64) -> Option<&Entry> {
+        let unstable = &self.raw.raft.raft_log.unstable;
+        match index.checked_sub(unstable.offset) {
+            Some(offset) => unstable.entries.get(offset as usize),
+            None => self.raw.store().get(index),
+        }
+    }
+
+    pub fn term_at(&self, index: u64) -> Option<u64> {
+        if index < self.log().base().index || index > self.last_index() {
+            return None;
+        }
+        self.raw.raft.raft_log.term(index).ok()
+    }
+
+    /// How far the library's own application (of membership changes) has come.
+    pub fn raft_applied(&self) -> u64 {
+        self.raw.raft.raft_log.applied
+    }
+
+    pub fn is_applied(&self, index: u64) -> bool {
+        self.raft_applied() >= index
+    }
+
+    pub fn lease_holds(&self, now: Mono) -> bool {
+        self.is_leader() && self.lease.holds(now)
+    }
+
+    /// What a member has acknowledged, and whether it answered lately.
+    pub fn progress(&self, node: NodeId) -> Option<(u64, bool)> {
+        self.raw.raft.prs().get(u64::from(node.0)).map(|progress| (progress.matched, progress.recent_active))
+    }
+
+    /// The lowest index that every member in normal replication has.
+    pub fn matched_by_active(&self) -> u64 {
+        let active = self.raw.raft.prs().iter().filter(|(_, p)| p.recent_active && p.state == ProgressState::Replicate);
+        active.map(|(_, progress)| progress.matched).min().unwrap_or(0)
+    }
+
+    // What happens.
+
+    /// At most one tick of consensus for each interval of time, however late it comes.
+    pub fn tick(&mut self, now: Mono) {
+        let interval = now.0 / self.tick_micros;
+        if interval <= self.last_tick {
+            return;
+        }
+        self.last_tick = interval;
+        if let Some(sent) = self.transfer_sent
+            && self.is_leader()
+            && now.since(sent) > TRANSFER_TIMEOUT
+        {
+            // The target may still campaign by force at any time, so this term's lease cannot be trusted again.
+            let term = self.term();
+            self.raw.raft.become_follower(term, 0);
+            self.observe_role();
+            return;
+        }
+        if self.is_leader() {
+            self.raw.tick();
+        } else {
+            self.tick_election(now);
+        }
+        self.observe_role();
+    }
+
+    fn tick_election(&mut self, now: Mono) {
+        // The library's counter says how long ago the leader was heard; it is what refuses votes during the lease.
+        let elapsed = self.raw.raft.election_elapsed;
+        self.elapsed = if elapsed == 0 { 1 } else { self.elapsed + 1 };
+        self.raw.raft.election_elapsed = (elapsed + 1).min(ELECTION_TICKS);
+        let alone = self.members.state.voters == [self.id] && self.members.state.voters_outgoing.is_empty();
+        if (self.elapsed >= self.timeout_ticks || alone) && self.may_campaign(now) {
+            self.elapsed = 0;
+            self.draw_timeout();
+            self.campaign();
+        }
+    }
+
+    fn may_campaign(&self, now: Mono) -> bool {
+        let alone = self.members.state.voters == [self.id];
+        self.part != Part::Silent
+            && self.raw.raft.promotable()
+            && (now >= self.quiet_until || alone)
+            // The library asserts that a new leader's log is durable.
+            && self.persisted() == self.last_index()
+            && self.unpersisted.is_empty()
+    }
+
+    fn campaign(&mut self) {
+        if let Err(e) = self.raw.campaign() {
+            unreachable!("a campaign is a local step that cannot fail: {e}");
+        }
+    }
+
+    /// Campaigns now, unless a leader may hold its lease through this replica's promise.
+    pub fn campaign_if_leaderless(&mut self, now: Mono) {
+        let promised = self.raw.raft.leader_id != 0 && self.raw.raft.election_elapsed < ELECTION_TICKS;
+        if !promised && !self.is_leader() && self.may_campaign(now) {
+            self.campaign();
+            self.observe_role();
+        }
+    }
+
+    /// A message whose sender the transport has verified. Answers false if it was dropped.
+    pub fn step(&mut self, now: Mono, from: NodeId, mut message: Message) -> bool {
+        message.from = u64::from(from.0);
+        message.to = self.id;
+        if !self.acceptable(now, &mut message) {
+            return false;
+        }
+        if message.msg_type == MessageType::MsgHeartbeatResponse && message.term == self.term() && self.is_leader() {
+            self.heartbeat_answered(&message);
+        }
+        if message.msg_type == MessageType::MsgHeartbeat && message.term >= self.term() {
+            self.heard = read_beat(&message.context).1;
+        }
+        let known = self.raw.step(message).is_ok();
+        self.observe_role();
+        known
+    }
+
+    fn acceptable(&self, now: Mono, message: &mut Message) -> bool {
+        let last = self.last_index();
+        match message.msg_type {
+            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => {
+                let planned = message.context == TRANSFER_CONTEXT;
+                self.part != Part::Silent && (planned || now >= self.quiet_until)
+            }
+            MessageType::MsgHeartbeat => {
+                message.commit = message.commit.min(last);
+                message.context.len() == BEAT_BYTES
+            }
+            MessageType::MsgAppend => {
+                let conflicts = message.entries.iter().any(|entry| {
+                    entry.index <= self.committed()
+                        && entry.index > self.log().base().index
+                        && self.log().term_at(entry.index).is_some_and(|term| term != entry.term)
+                });
+                !conflicts
+            }
+            MessageType::MsgAppendResponse => {
+                message.request_snapshot == 0 && (message.reject || message.index <= last) && message.reject_hint <= last
+            }
+            MessageType::MsgTimeoutNow => self.part != Part::Silent && self.raw.raft.promotable(),
+            MessageType::MsgSnapshot => {
+                let metadata = message.get_snapshot().get_metadata();
+                metadata.index > 0 && !metadata.get_conf_state().voters.is_empty()
+            }
+            MessageType::MsgRequestVoteResponse
+            | MessageType::MsgRequestPreVoteResponse
+            | MessageType::MsgHeartbeatResponse => true,
+            _ => false,
+        }
+    }
+
+    fn heartbeat_answered(&mut self, message: &Message) {
+        if message.context.len() == BEAT_BYTES {
+            let (sent, _) = read_beat(&message.context);
+            self.lease.answered(message.from, sent, self.id, &self.members.state);
+        }
+    }
+
+    /// Records up to the ticket are durable.
+    pub fn appended(&mut self, ticket: u64) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut last_ready = None;
+        while let Some(front) = self.unpersisted.front() {
+            if front.ticket > ticket {
+                break;
+            }
+            let done = self.unpersisted.pop_front().expect("the front was just seen");
+            last_ready = Some(done.ready);
+            messages.extend(done.messages);
+        }
+        if let Some(ready) = last_ready {
+            self.raw.on_persist_ready(ready);
+        }
+        messages
+    }
+
+    /// # Errors
+    /// `None` if the library does not take it now; nothing was logged then.
+    pub fn propose(&mut self, data: Bytes) -> Option<u64> {
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.id;
+        let mut entry = Entry::default();
+        entry.data = data;
+        message.set_entries(vec![entry].into());
+        let index = self.last_index() + 1;
+        self.raw.raft.step(message).ok()?;
+        assert_eq!(self.last_index(), index, "a proposal takes exactly one place in the log");
+        Some(index)
+    }
+
+    pub fn propose_change(&mut self, change: &Change) -> bool {
+        let idle = self.members.state.voters_outgoing.is_empty() && !self.raw.raft.has_pending_conf();
+        idle && self.raw.propose_conf_change(change.encode().to_vec(), change.to_library()).is_ok()
+    }
+
+    /// A membership entry is applied: an empty context leaves a joint membership.
+    pub fn apply_change(&mut self, context: &Bytes) -> Result<()> {
+        let (library, witnesses) = if context.is_empty() {
+            (ConfChangeV2::default(), None)
+        } else {
+            let change = Change::decode(context.clone())?;
+            (change.to_library(), Some(change.witnesses))
+        };
+        let state = self
+            .raw
+            .apply_conf_change(&library)
+            .map_err(|e| Error::internal(format!("a membership change in the log cannot be made: {e}")))?;
+        self.members.state = state;
+        if let Some(witnesses) = witnesses {
+            self.members.witnesses = witnesses;
+        }
+        if self.is_leader() {
+            self.lease.recompute(self.id, &self.members.state);
+        }
+        Ok(())
+    }
+
+    pub fn applied(&mut self, index: u64) {
+        if index > self.raw.raft.raft_log.applied {
+            self.raw.advance_apply_to(index);
+        }
+    }
+
+    /// Leadership is given up: no lease from here on in this term.
+    pub fn transfer(&mut self, now: Mono, to: NodeId) {
+        assert!(self.is_leader(), "only a leader hands over");
+        self.lease.give_up();
+        self.transfer_sent = Some(now);
+        self.raw.transfer_leader(u64::from(to.0));
+    }
+
+    pub fn transferring(&self) -> bool {
+        self.transfer_sent.is_some()
+    }
+
+    /// A replica lost its log: what it once acknowledged no longer counts.
+    pub fn forget_progress(&mut self, node: NodeId) {
+        if self.is_leader()
+            && let Some(progress) = self.raw.raft.mut_prs().get_mut(u64::from(node.0))
+        {
+            progress.matched = 0;
+            progress.next_idx = 1;
+            progress.become_probe();
+        }
+    }
+
+    pub fn set_priority(&mut self, priority: i64) {
+        self.priority = priority;
+        self.draw_timeout();
+    }
+
+    /// Ticks grow with the round trip beyond what the shortest timeout allows for; they never shrink, which the lease relies on.
+    pub fn set_round_trip(&mut self, micros: u64) {
+        let tick_micros = TICK_MICROS.max(micros.min(2_000_000) / 2);
+        if tick_micros != self.tick_micros {
+            self.tick_micros = tick_micros;
+            self.last_tick = 0;
+        }
+    }
+
+    fn draw_timeout(&mut self) {
+        let mut ticks = ELECTION_TICKS as u64;
+        if self.priority == i64::MAX {
+            ticks += self.prng.between(0, JITTER_TICKS);
+        } else {
+            let behind = (PRIORITY_TOP - self.priority.clamp(0, PRIORITY_TOP)) as u64;
+            ticks += behind * PRIORITY_STEP_TICKS + self.prng.between(0, PRIORITY_JITTER_TICKS);
+        }
+        if self.part != Part::Full {
+            ticks += ROWLESS_TICKS;
+        }
+        self.timeout_ticks = ticks;
+    }
+
+    /// After anything that may have changed the role: a new timeout is drawn, a new leader says so at once.
+    fn observe_role(&mut self) {
+        let raft = &self.raw.raft;
+        let seen = (raft.term, raft.state, raft.leader_id);
+        if seen == self.seen {
+            return;
+        }
+        let led = self.seen.1 == StateRole::Leader && self.seen.0 == seen.0;
+        self.seen = seen;
+        self.draw_timeout();
+        if seen.1 != StateRole::Leader {
+            self.transfer_sent = None;
+        } else if !led {
+            self.lease.reset();
+            self.lease.recompute(self.id, &self.members.state);
+            self.transfer_sent = None;
+            self.raw.ping();
+        }
+    }
+
+    // What goes out.
+
+    pub fn has_output(&self) -> bool {
+        !self.records.is_empty() || self.raw.has_ready()
+    }
+
+    pub fn output(&mut self) -> Output {
+        let mut output = Output::default();
+        if !self.raw.has_ready() {
+            let records = std::mem::take(&mut self.records);
+            output.append = Some((self.take_ticket(), records));
+            return output;
+        }
+        let mut ready = self.raw.ready();
+        let number = ready.number();
+        output.messages = ready.take_messages();
+        let mut records = std::mem::take(&mut self.records);
+        if !ready.snapshot().is_empty() {
+            self.restart_log(ready.snapshot().clone(), &mut records);
+        }
+        let entries = ready.take_entries();
+        if let Some(hard) = ready.hs() {
+            // A commit index alone is not worth a write of its own.
+            let vital = hard.term != self.saved.term || hard.vote != self.saved.vote;
+            if vital || !entries.is_empty() || !records.is_empty() {
+                records.push(Record::State { term: hard.term, vote: hard.vote, commit: hard.commit });
+                self.saved = hard.clone();
+            }
+        }
+        if !entries.is_empty() {
+            self.raw.mut_store().append(&entries);
+            records.push(Record::Entries(entries.iter().map(MemLog::to_record).collect()));
+        }
+        output.committed = ready.take_committed_entries();
+        let mut waiting = Vec::new();
+        for message in ready.take_persisted_messages() {
+            if promises_nothing(&message) { output.messages.push(message) } else { waiting.push(message) }
+        }
+        self.raw.advance_append_async(ready);
+        if records.is_empty() && self.unpersisted.is_empty() {
+            self.raw.on_persist_ready(number);
+            output.messages.extend(waiting);
+        } else {
+            let ticket = if records.is_empty() { self.next_ticket - 1 } else { self.take_ticket() };
+            if !records.is_empty() {
+                output.append = Some((ticket, records));
+            }
+            self.unpersisted.push_back(Unpersisted { ticket, ready: number, messages: waiting });
+        }
+        output
+    }
+
+    fn take_ticket(&mut self) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        ticket
+    }
+
+    fn restart_log(&mut self, snapshot: Snapshot, records: &mut Vec<Record>) {
+        let metadata = snapshot.get_metadata();
+        let base = Base { index: metadata.index, term: metadata.term };
+        records.push(Record::Truncated { index: base.index, term: base.term });
+        self.members = Members::read(&mut Reader::new(snapshot.data.clone())).expect("the codec has decoded these bytes before");
+        self.raw.mut_store().restart(base, metadata.get_conf_state().clone());
+    }
+
+    /// Entries up to this index are in the row store.
+    pub fn truncate(&mut self, index: u64) {
+        let index = index.min(self.persisted()).min(self.raw.raft.raft_log.applied);
+        if index <= self.log().base().index {
+            return;
+        }
+        self.raw.mut_store().truncate(index);
+        let base = self.raw.store().base();
+        self.records.push(Record::Truncated { index: base.index, term: base.term });
+    }
+
+    pub fn push_record(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    pub fn set_witnesses(&mut self, witnesses: std::collections::BTreeSet<NodeId>) {
+        self.members.witnesses = witnesses;
+    }
+
+    /// What a message carries beside the library's own: heartbeats tell their time.
+    pub fn context(&self, now: Mono, message: &Message) -> Option<[u8; BEAT_BYTES]> {
+        (message.msg_type == MessageType::MsgHeartbeat).then(|| write_beat(now, &self.beat))
+    }
+
+    pub fn assert_invariants(&self) {
+        let log = &self.raw.raft.raft_log;
+        assert!(log.applied <= log.committed, "applied {} is above committed {}", log.applied, log.committed);
+        assert!(log.committed <= self.last_index(), "committed {} is above the last index {}", log.committed, self.last_index());
+    }
+}
+
+/// Messages of a follower that need not wait for its disk: a crash takes nothing back that they say.
+fn promises_nothing(message: &Message) -> bool {
+    matches!(
+        message.msg_type,
+        MessageType::MsgHeartbeatResponse | MessageType::MsgRequestPreVote | MessageType::MsgRequestPreVoteResponse
+    )
+}
+
+fn write_beat(now: Mono, beat: &Beat) -> [u8; BEAT_BYTES] {
+    let mut bytes = [0; BEAT_BYTES];
+    let mut into = &mut bytes[..];
+    into.put_u64_le(now.0);
+    into.put_u64_le(beat.closed.0);
+    into.put_u64_le(beat.index);
+    into.put_u64_le(beat.needless);
+    bytes
+}
+
+fn read_beat(mut bytes: &[u8]) -> (Mono, Beat) {
+    assert_eq!(bytes.len(), BEAT_BYTES, "the length was checked on receipt");
+    let now = Mono(bytes.get_u64_le());
+    (now, Beat { closed: Version(bytes.get_u64_le()), index: bytes.get_u64_le(), needless: bytes.get_u64_le() })
+}
+
+/// True for entries that change the membership.
+pub fn is_change(entry: &Entry) -> bool {
+    entry.entry_type == EntryType::EntryConfChangeV2
+}

@@ -1,0 +1,513 @@
+//! Moving row versions from memory to the store, and keeping the store tidy. All of it in jobs, one at a time.
+//!
+//! A flush: the active table is frozen, waits until all its entries are committed, and a job writes it. The newest version of each row goes to
+//! `Current`, superseded ones to `History` while a snapshot may need them, the bookkeeping last; then everything is synced and the
+//! log may be truncated. A crash in between leaves rows that are newer than the bookkeeping says; the log writes them again.
+
+use crate::event::{Job, JobDone, JobResult, ShardEffect};
+use crate::keys;
+use crate::memlog::Sendable;
+use crate::meta::{self, Standing};
+use crate::read::bound_end;
+use crate::shard::{Shard, due};
+use crate::state::{Frozen, Layer};
+use crate::table::{Chain, Table};
+use base::{Mono, Result, SqlState, StorageId, TxnId, Version};
+use bytes::Bytes;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::rows::{Batch, RowStore, Space};
+
+/// Versions stay in memory at most this long before they are flushed.
+const FLUSH_AGE: Duration = Duration::from_secs(60);
+/// Bytes of log entries in memory at which a flush starts, whatever the rows weigh.
+const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of log entries kept for replicas that are behind, beyond what the store has.
+const LOG_BYTES_KEEP: usize = 32 * 1024 * 1024;
+/// Bytes of one batch written to the store.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// Keys that one job of cleaning up looks at.
+const CLEAN_KEYS_MAX: usize = 64 * 1024;
+/// Flushed keys moved into the cache with each tick.
+const DRAIN_KEYS: usize = 1024;
+/// Between two looks through the history for what no snapshot needs.
+const COLLECT_EVERY: Duration = Duration::from_secs(10);
+/// After the disk was full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Entries after which a replica without rows notes where it stands.
+const NOTE_ENTRIES: u64 = 4096;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Task {
+    Flush { upto: u64, term: u64 },
+    Move(TxnId),
+    Unstage(TxnId),
+    Drop(StorageId),
+    Collect,
+    Note { index: u64 },
+}
+
+pub(crate) struct Flushing {
+    pub flushed_index: u64,
+    since: Mono,
+    running: Option<(u64, Task)>,
+    pub next_job: u64,
+    retry_at: Mono,
+    collected: Mono,
+    collect_from: Bytes,
+}
+
+impl Flushing {
+    pub fn new(now: Mono, flushed_index: u64) -> Flushing {
+        Flushing {
+            flushed_index,
+            since: now,
+            running: None,
+            next_job: 1,
+            retry_at: Mono(0),
+            collected: now,
+            collect_from: Bytes::new(),
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+}
+
+/// What a job of cleaning up found out: `None` if it came to its end, else where to go on.
+type Cleaned = Option<Bytes>;
+
+impl Shard {
+    pub(crate) fn spawn(&mut self, name: &'static str, run: impl FnOnce() -> JobResult + Send + 'static) -> u64 {
+        let id = self.flushing.next_job;
+        self.flushing.next_job += 1;
+        self.effects.push(ShardEffect::Job(Job { id, name, run: Box::new(run) }));
+        id
+    }
+
+    fn start(&mut self, name: &'static str, task: Task, run: impl FnOnce() -> Result<Cleaned> + Send + 'static) {
+        assert!(self.flushing.running.is_none(), "jobs on the rows run one at a time");
+        let id = self.spawn(name, move || Ok(Box::new(run()?)));
+        self.flushing.running = Some((id, task));
+    }
+
+    pub(crate) fn tick_flush(&mut self) {
+        self.drain();
+        if self.flushing.running.is_some() || self.now.mono < self.flushing.retry_at || self.filling() {
+            return;
+        }
+        if !self.rows {
+            self.note_standing();
+            return;
+        }
+        if self.state.frozen.is_none() && self.flush_wanted() {
+            self.freeze();
+        }
+        if self.state.frozen.is_some() {
+            self.start_flush();
+        } else {
+            self.tidy();
+        }
+    }
+
+    fn flush_wanted(&self) -> bool {
+        let behind = self.state.applied > self.flushing.flushed_index;
+        let full = self.state.active.bytes() >= self.config.active_bytes_max || self.consensus.log().bytes() >= LOG_BYTES_MAX;
+        behind && self.state.draining.is_empty() && (full || due(self.now.mono, self.flushing.since, FLUSH_AGE))
+    }
+
+    /// Flushes soon, whatever the size: for tests and orderly stops.
+    pub fn flush_now(&mut self) {
+        let behind = self.state.applied > self.flushing.flushed_index;
+        if behind && self.rows && self.state.frozen.is_none() && self.state.draining.is_empty() {
+            self.freeze();
+        }
+    }
+
+    fn freeze(&mut self) {
+        let newest = self.state.flushed.max(self.state.versions().0);
+        let meta = meta::write_state(&self.state, newest);
+        let table = Arc::new(std::mem::take(&mut self.state.active));
+        self.state.frozen = Some(Frozen { table, upto: self.state.applied, started: false, meta, newest });
+        self.flushing.since = self.now.mono;
+    }
+
+    /// Proposals were taken back: what was frozen among them is as new as what stayed.
+    pub(crate) fn flushing_undone(&mut self) {
+        let applied = self.state.applied;
+        if self.state.frozen.as_ref().is_some_and(|frozen| frozen.upto > applied) {
+            let newest = self.state.flushed.max(self.state.versions().0);
+            let meta = meta::write_state(&self.state, newest);
+            let frozen = self.state.frozen.as_mut().expect("it was just seen");
+            assert!(!frozen.started, "a flush holds only what is committed");
+            (frozen.upto, frozen.meta, frozen.newest) = (applied, meta, newest);
+        }
+    }
+
+    fn start_flush(&mut self) {
+        let settled = self.consensus.committed().min(self.consensus.persisted());
+        let frozen = self.state.frozen.as_mut().expect("the caller saw it");
+        let upto = frozen.upto;
+        // Membership changes up to there must have been applied, too.
+        if upto > settled || self.memberships.is_empty() || !self.consensus.is_applied(upto) {
+            return;
+        }
+        let Some(term) = self.consensus.term_at(upto) else { return };
+        let (at, _) = self.memberships.iter().enumerate().rfind(|(_, (index, _))| *index <= upto).expect("the flushed one is kept");
+        self.memberships.drain(..at);
+        let members = self.memberships[0].1.clone();
+        frozen.started = true;
+        self.state.flushed = self.state.flushed.max(frozen.newest);
+        self.state.store_has_rows = true;
+        let (table, store, horizon) = (frozen.table.clone(), self.state.store.clone(), self.state.horizon);
+        let keep_deletions = !self.state.layers.is_empty();
+        let standing = Standing { index: upto, term, rows: true, members };
+        let last = standing.batch(&frozen.meta);
+        self.start("flush", Task::Flush { upto, term }, move || {
+            flush_rows(&*store, &table, horizon, keep_deletions)?;
+            store.write(last)?;
+            store.sync()?;
+            Ok(None)
+        });
+    }
+
+    pub(crate) fn job_done(&mut self, done: JobDone) {
+        match self.flushing.running.take() {
+            Some((id, task)) if id == done.id => match done.result {
+                Ok(result) => {
+                    let cleaned = *result.downcast::<Cleaned>().expect("the job was started with this result");
+                    self.task_done(task, cleaned);
+                }
+                Err(e) if e.state() == SqlState::DISK_FULL => self.task_postponed(&task),
+                Err(e) => panic!("the row store failed: {e}"),
+            },
+            running => {
+                self.flushing.running = running;
+                self.transfer_job_done(done);
+            }
+        }
+    }
+
+    fn task_postponed(&mut self, task: &Task) {
+        self.flushing.retry_at = self.now.mono.after(RETRY_AFTER);
+        if let Task::Flush { .. } = task {
+            // Written again from the start: each of its batches may be repeated. It stays frozen for good.
+            assert!(self.state.frozen.is_some(), "the table stays until it is flushed");
+        }
+    }
+
+    fn task_done(&mut self, task: Task, cleaned: Cleaned) {
+        match task {
+            Task::Flush { upto, term } => self.flushed(upto, term),
+            Task::Move(txn) => {
+                self.state.layers.retain(|layer| layer.txn != txn);
+                self.state.garbage.push(txn);
+                // Rows read while they were moved may have been cached as they were before.
+                self.state.cache.clear();
+            }
+            Task::Unstage(txn) if cleaned.is_none() => self.state.garbage.retain(|other| *other != txn),
+            Task::Drop(storage) if cleaned.is_none() => {
+                self.state.dropped.retain(|other| *other != storage);
+                self.state.cache.clear();
+            }
+            Task::Unstage(_) | Task::Drop(_) => {}
+            Task::Collect => {
+                self.flushing.collected = self.now.mono;
+                self.flushing.collect_from = cleaned.unwrap_or_default();
+            }
+            Task::Note { index } => {
+                self.flushing.flushed_index = index;
+                self.truncate_log(index);
+            }
+        }
+    }
+
+    fn flushed(&mut self, upto: u64, term: u64) {
+        let frozen = self.state.frozen.take().expect("a flushed table was frozen");
+        assert_eq!(frozen.upto, upto, "one flush at a time");
+        self.state.draining = Arc::try_unwrap(frozen.table).expect("the job has ended and gave up the table");
+        self.flushing.flushed_index = upto;
+        let members = self.memberships[0].1.clone();
+        self.consensus.log_mut().sendable = Some(Sendable { index: upto, term, members });
+        self.truncate_log(upto);
+    }
+
+    /// The log before this entry is needed only by replicas that are behind.
+    fn truncate_log(&mut self, index: u64) {
+        let needless = if self.consensus.is_leader() { self.consensus.matched_by_active() } else { self.consensus.heard.needless };
+        let keep = self.consensus.log().bytes() <= LOG_BYTES_KEEP;
+        let index = if keep || !self.rows { index.min(needless) } else { index };
+        self.consensus.truncate(index);
+    }
+
+    /// Flushed rows go over to the cache, a few at a time.
+    fn drain(&mut self) {
+        for _ in 0..DRAIN_KEYS {
+            let Some((key, chain)) = self.state.draining.pop_first() else { return };
+            let newer = self.state.active.get(&key).is_some() || self.state.frozen.as_ref().is_some_and(|f| f.table.get(&key).is_some());
+            if newer || !self.state.layers.is_empty() {
+                continue;
+            }
+            let newest = chain.last().expect("a chain has a version");
+            if let Some(row) = &newest.row {
+                self.state.cache.insert(&key, newest.version, row);
+            }
+        }
+    }
+
+    /// A replica without rows notes its membership, so that its log can be truncated.
+    fn note_standing(&mut self) {
+        let members = self.consensus.members().clone();
+        let index = self.consensus.raft_applied();
+        if !members.witnesses.contains(&self.config.node) || index < self.flushing.flushed_index + NOTE_ENTRIES {
+            return;
+        }
+        let Some(term) = self.consensus.term_at(index) else { return };
+        let standing = Standing { index, term, rows: false, members };
+        let store = self.state.store.clone();
+        self.start("note", Task::Note { index }, move || {
+            store.write(standing.batch(&[]))?;
+            store.sync()?;
+            Ok(None)
+        });
+    }
+
+    fn tidy(&mut self) {
+        let store = self.state.store.clone();
+        let horizon = self.state.horizon;
+        if let Some(layer) = self.state.layers.first().cloned()
+            && layer.index <= self.consensus.committed()
+        {
+            self.state.flushed = self.state.flushed.max(layer.version);
+            let txn = layer.txn;
+            self.start("move staged rows", Task::Move(txn), move || {
+                move_layer(&*store, &layer, horizon)?;
+                store.sync()?;
+                Ok(None)
+            });
+        } else if let Some(txn) = self.state.garbage.first().copied() {
+            self.start("drop staged rows", Task::Unstage(txn), move || {
+                let prefix = keys::staged_prefix(txn);
+                remove(&*store, Space::Staged, &prefix, &keys::after_prefix(&prefix), &|_, _| Ok(true))
+            });
+        } else if let Some(storage) = self.state.dropped.first().copied()
+            && !self.in_memory(storage)
+        {
+            self.start("drop rows", Task::Drop(storage), move || drop_rows(&*store, storage));
+        } else if due(self.now.mono, self.flushing.collected, COLLECT_EVERY) && self.state.layers.is_empty() {
+            let from = self.flushing.collect_from.clone();
+            self.start("collect history", Task::Collect, move || collect(&*store, &from, horizon));
+        }
+    }
+
+    fn in_memory(&self, storage: StorageId) -> bool {
+        let start = storage.0.to_be_bytes();
+        let end = keys::after_prefix(&start);
+        self.state.active.range(Bound::Included(&start), bound_end(&end)).next().is_some()
+    }
+}
+
+/// Changes on their way to the store, written whenever they are enough.
+struct Batching<'a> {
+    store: &'a dyn RowStore,
+    batch: Batch,
+    bytes: usize,
+}
+
+impl<'a> Batching<'a> {
+    fn new(store: &'a dyn RowStore) -> Batching<'a> {
+        Batching { store, batch: Batch::default(), bytes: 0 }
+    }
+
+    fn push(&mut self, space: Space, key: Bytes, value: Option<Bytes>) {
+        self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
+        self.batch.changes.push((space, key, value));
+    }
+
+    /// Between rows only: the changes of one row belong together.
+    fn write_if_full(&mut self) -> Result<()> {
+        if self.bytes >= BATCH_BYTES { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.bytes = 0;
+        if self.batch.changes.is_empty() {
+            return Ok(());
+        }
+        self.store.write(std::mem::take(&mut self.batch))
+    }
+}
+
+fn flush_rows(store: &dyn RowStore, table: &Table, horizon: Version, keep_deletions: bool) -> Result<()> {
+    let mut out = Batching::new(store);
+    for (key, chain) in table.iter() {
+        flush_row(&mut out, key, chain, horizon, keep_deletions)?;
+        out.write_if_full()?;
+    }
+    out.write()
+}
+
+fn flush_row(out: &mut Batching, key: &Bytes, chain: &Chain, horizon: Version, keep_deletions: bool) -> Result<()> {
+    let current = out.store.get(Space::Current, key)?;
+    let current_version = current.as_deref().map(keys::current_version).transpose()?;
+    let oldest = chain.first().expect("a chain has a version").version;
+    if let (Some(value), Some(version)) = (&current, current_version)
+        && version < oldest
+        && oldest > horizon
+    {
+        out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(oldest, Some(&value[8..]))));
+    }
+    for pair in chain.windows(2) {
+        let (version, until) = (&pair[0], pair[1].version);
+        if until > horizon {
+            let value = keys::history_value(until, version.row.as_deref());
+            out.push(Space::History, keys::history_key(key, version.version), Some(value));
+        }
+    }
+    let newest = chain.last().expect("a chain has a version");
+    if let Some(current) = current_version.filter(|current| *current > newest.version) {
+        // A staged row that was committed later was moved earlier.
+        let value = keys::history_value(current, newest.row.as_deref());
+        out.push(Space::History, keys::history_key(key, newest.version), Some(value));
+        return Ok(());
+    }
+    match &newest.row {
+        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(newest.version, row))),
+        None => {
+            if newest.version > horizon || keep_deletions {
+                let value = keys::history_value(newest.version, None);
+                out.push(Space::History, keys::history_key(key, newest.version), Some(value));
+            }
+            out.push(Space::Current, key.clone(), None);
+        }
+    }
+    Ok(())
+}
+
+/// Staged rows of a committed transaction become the current ones.
+fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Result<()> {
+    let prefix = keys::staged_prefix(layer.txn);
+    let end = keys::after_prefix(&prefix);
+    let mut from = Bytes::from(prefix.clone());
+    loop {
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        store.scan(Space::Staged, Bound::Included(&from), bound_end(&end), false, &mut |key, value| {
+            bytes += key.len() + value.len();
+            rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            if bytes < BATCH_BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        from = following(last);
+        let mut out = Batching::new(store);
+        for (key, value) in &rows {
+            move_row(&mut out, layer, &key.slice(prefix.len()..), keys::read_staged_value(value)?, horizon)?;
+        }
+        out.write()?;
+    }
+}
+
+fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, horizon: Version) -> Result<()> {
+    let version = layer.version;
+    let current = out.store.get(Space::Current, key)?;
+    let current_version = current.as_deref().map(keys::current_version).transpose()?;
+    let newer = match current_version {
+        Some(current) if current > version => Some(current),
+        Some(_) => None,
+        // A later deletion may have been flushed before.
+        None => newest_in_history(out.store, key)?.filter(|deleted| *deleted > version),
+    };
+    if let Some(until) = newer {
+        out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(until, row.as_deref())));
+        return Ok(());
+    }
+    if let (Some(value), Some(before)) = (&current, current_version)
+        && before < version
+        && version > horizon
+    {
+        out.push(Space::History, keys::history_key(key, before), Some(keys::history_value(version, Some(&value[8..]))));
+    }
+    match row {
+        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
+        None => {
+            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
+            out.push(Space::Current, key.clone(), None);
+        }
+    }
+    Ok(())
+}
+
+fn newest_in_history(store: &dyn RowStore, key: &[u8]) -> Result<Option<Version>> {
+    let prefix = keys::history_prefix(key);
+    let mut newest = Ok(None);
+    store.scan(Space::History, Bound::Included(&prefix), bound_end(&keys::after_prefix(&prefix)), false, &mut |key, _| {
+        newest = keys::read_history_key(key).map(|(_, version)| Some(version));
+        ControlFlow::Break(())
+    })?;
+    Ok(newest?)
+}
+
+/// The first key above this one.
+fn following(key: &[u8]) -> Bytes {
+    let mut next = key.to_vec();
+    next.push(0);
+    Bytes::from(next)
+}
+
+/// Removes what the predicate says from a range, up to a number of keys; answers where to go on.
+fn remove(
+    store: &dyn RowStore,
+    space: Space,
+    start: &[u8],
+    end: &[u8],
+    needless: &dyn Fn(&[u8], &[u8]) -> Result<bool>,
+) -> Result<Cleaned> {
+    let mut out = Batching::new(store);
+    let (mut seen, mut next, mut failed) = (0, None, None);
+    let mut doomed = Vec::new();
+    store.scan(space, Bound::Included(start), bound_end(end), false, &mut |key, value| {
+        if seen >= CLEAN_KEYS_MAX {
+            next = Some(Bytes::copy_from_slice(key));
+            return ControlFlow::Break(());
+        }
+        seen += 1;
+        match needless(key, value) {
+            Ok(true) => doomed.push(Bytes::copy_from_slice(key)),
+            Ok(false) => {}
+            Err(e) => {
+                failed = Some(e);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    for key in doomed {
+        out.push(space, key, None);
+        out.write_if_full()?;
+    }
+    out.write()?;
+    Ok(next)
+}
+
+fn drop_rows(store: &dyn RowStore, storage: StorageId) -> Result<Cleaned> {
+    let start = storage.0.to_be_bytes();
+    let end = keys::after_prefix(&start);
+    let left = remove(store, Space::Current, &start, &end, &|_, _| Ok(true))?;
+    if left.is_some() {
+        return Ok(left);
+    }
+    remove(store, Space::History, &keys::history_bound(&start), &keys::history_bound(&end), &|_, _| Ok(true))
+}
+
+/// Removes historic versions that no snapshot at or above the horizon sees.
+fn collect(store: &dyn RowStore, from: &[u8], horizon: Version) -> Result<Cleaned> {
+    remove(store, Space::History, from, &[], &|_, value| {
+        let (until, _) = keys::read_history_value(value)?;
+        Ok(until <= horizon)
+    })
+}

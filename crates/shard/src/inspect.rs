@@ -1,0 +1,133 @@
+//! What others may know about a replica: for the status, the simulator's checkers and the scrub.
+
+use crate::members::MemberList;
+use crate::shard::Shard;
+use base::{NodeId, Result, SchemaVersion, ShardId, Version};
+use bytes::Bytes;
+use storage::access::{KeyRange, SCAN_ROWS_MAX};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub shard: ShardId,
+    pub leader: Option<NodeId>,
+    pub serves: bool,
+    pub rows: bool,
+    pub term: u64,
+    pub committed: u64,
+    pub applied: u64,
+    pub last_index: u64,
+    pub flushed: u64,
+    pub members: MemberList,
+    pub schema: SchemaVersion,
+    pub last_version: Version,
+    pub locks: usize,
+    pub waiting: usize,
+    pub prepared: usize,
+    pub memory_bytes: usize,
+    pub log_bytes: usize,
+    pub store_bytes: u64,
+    pub dropped_messages: u64,
+}
+
+impl Shard {
+    pub fn shard(&self) -> ShardId {
+        self.config.shard
+    }
+
+    pub fn is_leader(&self) -> bool {
+        self.consensus.is_leader()
+    }
+
+    pub fn leader(&self) -> Option<NodeId> {
+        self.consensus.leader()
+    }
+
+    pub fn term(&self) -> u64 {
+        self.consensus.term()
+    }
+
+    pub fn members(&self) -> MemberList {
+        self.consensus.members().list()
+    }
+
+    pub fn schema(&self) -> SchemaVersion {
+        self.state.schema
+    }
+
+    /// The newest version in the log as far as it is applied here.
+    pub fn last_version(&self) -> Version {
+        self.state.last_version
+    }
+
+    /// What the leader has acknowledged to hold, for placement: how far each member is behind, in entries.
+    pub fn behind(&self, node: NodeId) -> Option<u64> {
+        let (matched, active) = self.consensus.progress(node)?;
+        active.then(|| self.consensus.last_index().saturating_sub(matched))
+    }
+
+    pub fn status(&self) -> Status {
+        Status {
+            shard: self.config.shard,
+            leader: self.consensus.leader(),
+            serves: self.serves(),
+            rows: self.rows,
+            term: self.consensus.term(),
+            committed: self.consensus.committed(),
+            applied: self.state.applied,
+            last_index: self.consensus.last_index(),
+            flushed: self.flushing.flushed_index,
+            members: self.members(),
+            schema: self.state.schema,
+            last_version: self.state.last_version,
+            locks: self.locks.len(),
+            waiting: self.requests.waiting(),
+            prepared: self.state.prepared.len(),
+            memory_bytes: self.state.memory(),
+            log_bytes: self.consensus.log().bytes(),
+            store_bytes: self.state.store.size(),
+            dropped_messages: self.dropped_messages,
+        }
+    }
+
+    /// A checksum of all rows that a snapshot sees, with their keys and versions. Equal on all replicas that have applied the
+    /// entries up to the snapshot, whatever was flushed. Looks at everything: for checkers.
+    ///
+    /// # Errors
+    /// If the store cannot be read or the snapshot is too old.
+    pub fn state_hash(&mut self, at: Version) -> Result<u64> {
+        if let Some(error) = self.state.snapshot_too_old(at) {
+            return Err(error);
+        }
+        let mut hash = Fnv::default();
+        let mut range = KeyRange { start: Bytes::new(), end: Bytes::new() };
+        loop {
+            let scanned = self.state.scan_rows(&range, false, SCAN_ROWS_MAX, at, false)?;
+            for (key, found) in &scanned.rows {
+                hash.add(key);
+                hash.add(&found.version.0.to_le_bytes());
+                hash.add(&found.row);
+            }
+            match scanned.resume {
+                Some(next) => range.start = next,
+                None => return Ok(hash.0),
+            }
+        }
+    }
+}
+
+/// FNV-1a over length-prefixed strings.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in (bytes.len() as u32).to_le_bytes().iter().chain(bytes) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The shard's bookkeeping in the row store: one value that says what the rows beside it are.
+//!
+//! It is written last in a flush and in a transfer of rows: where it is missing, the rows are not complete and count as none.
+//!
+//! Byte format (integers little-endian): u16 format, u64 index, u64 term, bool rows, membership; then, if there are rows: u64 allowance,
+//! u64 newest version, u64 newest assigned version, u64 newest flushed version, u64 schema version; staged transactions (count; txn,
+//! u32 parts, count and u32 storage ids); layers (count; txn, u64 version, u64 index, count and u32 storage ids); garbage (count, txn);
+//! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index).
+
+use crate::entry::{read_prepare, write_prepare};
+use crate::members::Members;
+use crate::outcomes::Outcomes;
+use crate::state::{Layer, Staged, State};
+use crate::wire::{Read, Reader, Writer};
+use base::{Error, Result, SchemaVersion, SqlState, StorageId};
+use bytes::Bytes;
+use std::sync::Arc;
+use storage::rows::{Batch, RowStore, Space};
+
+/// The bookkeeping's key in `Meta`.
+pub const STATE_KEY: &[u8] = b"state";
+const FORMAT: u16 = 1;
+
+/// Which entry the rows in the store stand at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub index: u64,
+    pub term: u64,
+    /// False: a witness, or a replica whose rows are yet to come.
+    pub rows: bool,
+    pub members: Members,
+}
+
+impl Standing {
+    /// The whole value; `state` is what [`write_state`] gave for this index.
+    pub fn encode(&self, state: &[u8]) -> Bytes {
+        let mut w = Writer::with_capacity(256 + state.len());
+        w.u16(FORMAT);
+        w.u64(self.index);
+        w.u64(self.term);
+        w.bool(self.rows);
+        self.members.write(&mut w);
+        w.bytes.extend_from_slice(state);
+        w.finish()
+    }
+
+    pub fn batch(&self, state: &[u8]) -> Batch {
+        Batch { changes: vec![(Space::Meta, Bytes::from_static(STATE_KEY), Some(self.encode(state)))] }
+    }
+}
+
+/// Reads the bookkeeping and fills the state with it. `None`: there is none.
+pub fn load(store: &dyn RowStore, state: &mut State) -> Result<Option<Standing>> {
+    let Some(value) = store.get(Space::Meta, STATE_KEY)? else { return Ok(None) };
+    let mut r = Reader::new(value);
+    let format = r.u16()?;
+    if format != FORMAT {
+        return Err(Error::new(SqlState::DATA_CORRUPTED, format!("the shard's data has format {format}, this program knows {FORMAT}"))
+            .with_hint("Start a version of the program that is as new as the one that wrote the data."));
+    }
+    let standing = Standing { index: r.u64()?, term: r.u64()?, rows: r.bool()?, members: Members::read(&mut r)? };
+    if standing.rows {
+        read_state(&mut r, state)?;
+    }
+    r.end()?;
+    state.applied = standing.index;
+    Ok(Some(standing))
+}
+
+fn write_storages(w: &mut Writer, storages: &[StorageId]) {
+    w.count(storages.len());
+    for storage in storages {
+        w.u32(storage.0);
+    }
+}
+
+fn read_storages(r: &mut Reader) -> Read<Vec<StorageId>> {
+    (0..r.count(4)?).map(|_| r.u32().map(StorageId)).collect()
+}
+
+/// The state as of now, to be written once the rows as of now are flushed.
+pub fn write_state(state: &State, newest: base::Version) -> Vec<u8> {
+    let mut w = Writer::with_capacity(1024 + 48 * state.outcomes.len());
+    let (last_version, last_assigned) = state.versions();
+    for version in [state.allowance, last_version, last_assigned, newest] {
+        w.version(version);
+    }
+    w.u64(state.schema.0);
+    w.count(state.staged.len());
+    for (txn, staged) in &state.staged {
+        w.txn(*txn);
+        w.u32(staged.parts);
+        write_storages(&mut w, &staged.storages);
+    }
+    w.count(state.layers.len());
+    for layer in &state.layers {
+        w.txn(layer.txn);
+        w.version(layer.version);
+        w.u64(layer.index);
+        write_storages(&mut w, &layer.storages);
+    }
+    w.count(state.garbage.len());
+    for txn in &state.garbage {
+        w.txn(*txn);
+    }
+    write_storages(&mut w, &state.dropped);
+    w.count(state.prepared.len());
+    for prepare in state.prepared.values() {
+        write_prepare(&mut w, prepare);
+    }
+    state.outcomes.write(&mut w);
+    w.bytes
+}
+
+fn read_state(r: &mut Reader, state: &mut State) -> Read<()> {
+    state.allowance = r.version()?;
+    let (last_version, last_assigned) = (r.version()?, r.version()?);
+    state.set_versions(last_version, last_assigned);
+    state.flushed = r.version()?;
+    state.schema = SchemaVersion(r.u64()?);
+    for _ in 0..r.count(32)? {
+        let (txn, parts) = (r.txn()?, r.u32()?);
+        state.staged.insert(txn, Staged { parts, storages: read_storages(r)? });
+    }
+    for _ in 0..r.count(44)? {
+        let (txn, version, index) = (r.txn()?, r.version()?, r.u64()?);
+        state.layers.push(Layer { txn, version, index, storages: read_storages(r)? });
+    }
+    for _ in 0..r.count(24)? {
+        state.garbage.push(r.txn()?);
+    }
+    state.dropped = read_storages(r)?;
+    for _ in 0..r.count(40)? {
+        state.restore_prepared(Arc::new(read_prepare(r)?));
+    }
+    state.outcomes = Outcomes::read(r)?;
+    state.store_has_rows = true;
+    Ok(())
+}

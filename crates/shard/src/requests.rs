@@ -1,0 +1,565 @@
+//! Requests at the leader: reading, locking, and putting aside what must wait.
+//!
+//! A request that waits (for a lock, for a decision, for a schema) is kept whole with how far it got, and taken up again when
+//! what it waits for has happened. Each wait has an end.
+
+use crate::entry::{LogEntry, Resource};
+use crate::event::ShardEffect;
+use crate::locks::WaiterId;
+use crate::read::Seen;
+use crate::shard::{Shard, due};
+use crate::state::BOUND;
+use base::{Error, Mono, NodeId, RequestId, SqlState, StorageId, TxnId, Version};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use storage::access::{
+    Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, Refusal, Request, Response, Snapshot, storage_of,
+};
+
+/// Requests that may wait for a decision or a schema in one shard.
+const DELAYED_MAX: usize = 16 * 1024;
+/// How long a request waits for the decision on a row before its sender is asked to try again.
+const DECISION_WAIT: Duration = Duration::from_secs(5);
+/// How long a request waits for the schema that it was planned with.
+const SCHEMA_WAIT: Duration = Duration::from_millis(500);
+/// After what time a wait for a lock is reported, and reported again.
+const REPORT_AFTER: Duration = Duration::from_millis(200);
+const REPORT_AGAIN: Duration = Duration::from_secs(1);
+/// After what time a prepared transaction without a decision is reported, and reported again.
+const UNDECIDED_AFTER: Duration = Duration::from_secs(1);
+/// A snapshot further ahead of this node's clock than this is a fault of another clock, and refused.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(3600);
+
+pub(crate) type Answer = Result<(Response, u64), Refusal>;
+
+/// A request and how far it got.
+pub(crate) struct Pending {
+    pub from: NodeId,
+    pub id: RequestId,
+    pub request: Request,
+    next: usize,
+    rows: Vec<Option<Found>>,
+    skipped: Vec<u32>,
+    /// The log entry that the answer must wait for.
+    index: u64,
+    /// When it first had to wait.
+    since: Option<Mono>,
+}
+
+/// What a request that cannot be answered yet waits for.
+enum Wait {
+    Lock { txn: TxnId, resource: Resource, mode: LockMode, limit: Option<Duration> },
+    Decision(TxnId),
+    Schema,
+}
+
+enum Turn {
+    Answer(Answer),
+    Wait(Wait),
+}
+
+enum Locking {
+    Granted,
+    Skipped,
+    Refused(Error),
+    Blocked(Resource, LockMode, Option<Duration>),
+}
+
+struct Parked {
+    pending: Pending,
+    deadline: Option<Mono>,
+    report_at: Mono,
+    txn: TxnId,
+}
+
+struct Delayed {
+    pending: Pending,
+    deadline: Mono,
+    /// `None`: waits for a schema.
+    txn: Option<TxnId>,
+}
+
+#[derive(Default)]
+pub(crate) struct Requests {
+    parked: BTreeMap<WaiterId, Parked>,
+    deadlines: BTreeSet<(Mono, WaiterId)>,
+    reports: BTreeSet<(Mono, WaiterId)>,
+    delayed: Vec<Delayed>,
+    next_waiter: WaiterId,
+    /// When each prepared transaction is next reported as undecided.
+    undecided: BTreeMap<TxnId, Mono>,
+    pub schema_changed: bool,
+}
+
+impl Requests {
+    pub fn waiting(&self) -> usize {
+        self.parked.len() + self.delayed.len()
+    }
+
+    fn take_parked(&mut self, waiter: WaiterId) -> Option<Parked> {
+        let parked = self.parked.remove(&waiter)?;
+        if let Some(deadline) = parked.deadline {
+            self.deadlines.remove(&(deadline, waiter));
+        }
+        self.reports.remove(&(parked.report_at, waiter));
+        Some(parked)
+    }
+}
+
+pub(crate) fn lock_timeout() -> Error {
+    Error::new(SqlState::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout")
+}
+
+pub(crate) fn locks_lost() -> Refusal {
+    Refusal::Error(Error::new(
+        SqlState::SERIALIZATION_FAILURE,
+        "could not serialize access: the transaction's locks were lost with an earlier leader",
+    ))
+}
+
+fn deadlock_error(cycle: &[TxnId]) -> Error {
+    let names: Vec<String> = cycle.iter().map(TxnId::to_string).collect();
+    Error::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
+        .with_detail(format!("These transactions wait for each other: {}.", names.join(", ")))
+}
+
+impl Shard {
+    pub(crate) fn request(&mut self, from: NodeId, id: RequestId, request: Request) {
+        if !self.serves() {
+            if let Some(answer) = self.follower_read(&request) {
+                self.effects.push(ShardEffect::Reply { to: from, id, response: answer });
+                return;
+            }
+            let refusal = match self.consensus.leader() {
+                Some(leader) if leader == self.config.node => Refusal::Busy,
+                leader => Refusal::NotLeader(leader),
+            };
+            self.refuse(from, id, refusal);
+            return;
+        }
+        let pending =
+            Pending { from, id, request, next: 0, rows: Vec::new(), skipped: Vec::new(), index: 0, since: None };
+        self.run(pending);
+    }
+
+    fn run(&mut self, mut pending: Pending) {
+        match self.turn(&mut pending) {
+            Turn::Answer(Ok((response, index))) => self.reply(pending.from, pending.id, response, index),
+            Turn::Answer(Err(refusal)) => self.refuse(pending.from, pending.id, refusal),
+            Turn::Wait(wait) => self.put_aside(pending, wait),
+        }
+    }
+
+    /// Goes on with a request as far as it gets. Requests without an answer of their own answer nothing useful: `Done`.
+    fn turn(&mut self, pending: &mut Pending) -> Turn {
+        let request = std::mem::replace(&mut pending.request, Request::Clock);
+        let turn = self.turn_of(pending, &request);
+        pending.request = request;
+        turn
+    }
+
+    fn turn_of(&mut self, pending: &mut Pending, request: &Request) -> Turn {
+        let answer = match request {
+            Request::Read { context, reads, wait } => return self.read(pending, context, reads, *wait),
+            Request::Scan { context, range, reverse, rows_max } => {
+                return self.scan(context, range, *reverse, *rows_max);
+            }
+            Request::LockTables { context, tables, exclusive, wait } => {
+                return self.lock_tables(pending, context, tables, *exclusive, *wait);
+            }
+            Request::Stage { context, part, writes } => self.stage(context, *part, writes),
+            Request::Commit { context, writes, reads, parts } => self.commit(context, writes, reads, *parts),
+            Request::Prepare { context, writes, reads, parts, participants } => {
+                self.prepare(context, writes, reads, *parts, participants)
+            }
+            Request::Decide { txn, version } => self.decide(*txn, *version),
+            Request::Inquire { txn, refuse } => self.inquire(*txn, *refuse),
+            Request::Rollback { txn } => self.rollback(*txn),
+            Request::CancelWait { txn } => {
+                let canceled = Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request");
+                self.fail_waits(*txn, &canceled);
+                Ok((Response::Done, 0))
+            }
+            Request::Sequence { key, start, increment, min, max, cycle, count } => {
+                self.sequence(key, *start, *increment, *min, *max, *cycle, *count)
+            }
+            Request::SetSequence { key, value, called } => self.set_sequence(key, *value, *called),
+            Request::Clock => self.take_snapshot().map(|(version, index)| (Response::Clock { version }, index)),
+        };
+        Turn::Answer(answer)
+    }
+
+    // Snapshots.
+
+    /// A snapshot of everything so far, and the entry that an answer with it must wait for.
+    pub(crate) fn take_snapshot(&mut self) -> Result<(Version, u64), Refusal> {
+        let snapshot = self.clock.read(self.now.wall);
+        Ok((snapshot, self.allow(snapshot)?))
+    }
+
+    /// Makes sure that the next leader's clock will start above this snapshot.
+    fn allow(&mut self, snapshot: Version) -> Result<u64, Refusal> {
+        if snapshot <= self.state.allowance {
+            return Ok(0);
+        }
+        self.propose(LogEntry::ClockBound { version: snapshot.plus(BOUND) })
+    }
+
+    pub(crate) fn admit(&mut self, snapshot: Snapshot) -> Result<(Version, u64), Refusal> {
+        let Snapshot::At(version) = snapshot else { return self.take_snapshot() };
+        if let Some(error) = self.state.snapshot_too_old(version) {
+            return Err(Refusal::Error(error));
+        }
+        let latest = Version::from_millis(self.now.wall.0 / 1000).max(self.clock.last()).plus(CLOCK_AHEAD_MAX);
+        if version > latest {
+            return Err(Refusal::Error(Error::internal("a snapshot lies further in the future than clocks may differ")));
+        }
+        self.clock.observe(version);
+        Ok((version, self.allow(version)?))
+    }
+
+    /// A request planned with another schema is refused, or waits until the shard has caught up.
+    fn fence(&self, context: &Context) -> Option<Turn> {
+        if context.schema < self.state.schema {
+            return Some(Turn::Answer(Err(Refusal::StaleSchema(self.state.schema))));
+        }
+        (context.schema > self.state.schema).then_some(Turn::Wait(Wait::Schema))
+    }
+
+    // Reads.
+
+    fn read(&mut self, pending: &mut Pending, context: &Context, reads: &[KeyRead], wait: LockWait) -> Turn {
+        if let Some(turn) = self.fence(context) {
+            return turn;
+        }
+        if context.holds_locks && !self.locks.knows(context.txn) {
+            return Turn::Answer(Err(locks_lost()));
+        }
+        let (snapshot, index) = match self.admit(context.snapshot) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Turn::Answer(Err(refusal)),
+        };
+        pending.index = pending.index.max(index);
+        while let Some(read) = reads.get(pending.next) {
+            let seen = match self.read_one(pending, context, read, wait, snapshot) {
+                Ok(seen) => seen,
+                Err(turn) => return turn,
+            };
+            pending.index = pending.index.max(seen.index);
+            pending.rows.push(seen.found());
+            pending.next += 1;
+        }
+        let rows = std::mem::take(&mut pending.rows);
+        let skipped = std::mem::take(&mut pending.skipped);
+        Turn::Answer(Ok((Response::Rows { rows, skipped, snapshot }, pending.index)))
+    }
+
+    fn read_one(
+        &mut self,
+        pending: &mut Pending,
+        context: &Context,
+        read: &KeyRead,
+        wait: LockWait,
+        snapshot: Version,
+    ) -> Result<Seen, Turn> {
+        let failed = |error| Turn::Answer(Err(Refusal::Error(error)));
+        let Some(mode) = read.lock else {
+            if let Some(txn) = self.state.undecided(&read.key, snapshot) {
+                return Err(Turn::Wait(Wait::Decision(txn)));
+            }
+            return self.state.get(&read.key, snapshot).map_err(failed);
+        };
+        match self.lock_row(context.txn, &read.key, mode, wait) {
+            Locking::Granted => {}
+            Locking::Skipped => {
+                pending.skipped.push(pending.next as u32);
+                return Ok(Seen::default());
+            }
+            Locking::Refused(error) => return Err(failed(error)),
+            Locking::Blocked(resource, mode, limit) => {
+                return Err(Turn::Wait(Wait::Lock { txn: context.txn, resource, mode, limit }));
+            }
+        }
+        let seen = self.state.newest(&read.key).map_err(failed)?;
+        if context.isolation != Isolation::ReadCommitted
+            && matches!(context.snapshot, Snapshot::At(at) if seen.version > at)
+        {
+            return Err(failed(Error::new(
+                SqlState::SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update",
+            )));
+        }
+        Ok(seen)
+    }
+
+    fn scan(&mut self, context: &Context, range: &storage::access::KeyRange, reverse: bool, rows_max: u32) -> Turn {
+        if let Some(turn) = self.fence(context) {
+            return turn;
+        }
+        if context.holds_locks && !self.locks.knows(context.txn) {
+            return Turn::Answer(Err(locks_lost()));
+        }
+        let (snapshot, index) = match self.admit(context.snapshot) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Turn::Answer(Err(refusal)),
+        };
+        match self.state.scan(range, reverse, rows_max, snapshot) {
+            Err(error) => Turn::Answer(Err(Refusal::Error(error))),
+            Ok(scanned) => match scanned.blocked {
+                Some(txn) => Turn::Wait(Wait::Decision(txn)),
+                None => Turn::Answer(Ok((
+                    Response::Scanned { rows: scanned.rows, resume: scanned.resume, snapshot },
+                    index.max(scanned.index),
+                ))),
+            },
+        }
+    }
+
+    /// What a replica that does not lead may answer: reads at or below the version that the leader closed.
+    fn follower_read(&mut self, request: &Request) -> Option<Response> {
+        let (Request::Read { context, .. } | Request::Scan { context, .. }) = request else { return None };
+        let heard = self.consensus.heard;
+        if !context.follower || !self.rows || self.state.applied < heard.index || context.schema != self.state.schema {
+            return None;
+        }
+        let snapshot = match context.snapshot {
+            Snapshot::Latest => heard.closed,
+            Snapshot::At(version) => version,
+        };
+        if snapshot > heard.closed || snapshot < self.state.horizon {
+            return None;
+        }
+        match request {
+            Request::Read { reads, .. } => {
+                let mut rows = Vec::with_capacity(reads.len());
+                for read in reads {
+                    if read.lock.is_some() || self.state.undecided(&read.key, snapshot).is_some() {
+                        return None;
+                    }
+                    rows.push(self.state.get(&read.key, snapshot).ok()?.found());
+                }
+                Some(Response::Rows { rows, skipped: Vec::new(), snapshot })
+            }
+            Request::Scan { range, reverse, rows_max, .. } => {
+                let scanned = self.state.scan(range, *reverse, *rows_max, snapshot).ok()?;
+                let (rows, resume) = (scanned.rows, scanned.resume);
+                scanned.blocked.is_none().then_some(Response::Scanned { rows, resume, snapshot })
+            }
+            _ => None,
+        }
+    }
+
+    // Locks.
+
+    fn lock_row(&mut self, txn: TxnId, key: &Key, mode: LockMode, wait: LockWait) -> Locking {
+        let table = Resource::Table(storage_of(key));
+        match self.lock(txn, table, LockMode::KeyShare, wait) {
+            Locking::Granted => self.lock(txn, Resource::Row(key.clone()), mode, wait),
+            other => other,
+        }
+    }
+
+    fn lock(&mut self, txn: TxnId, resource: Resource, mode: LockMode, wait: LockWait) -> Locking {
+        if self.locks.acquire(txn, &resource, mode) {
+            return Locking::Granted;
+        }
+        match wait {
+            LockWait::SkipLocked => Locking::Skipped,
+            LockWait::NoWait => Locking::Refused(Error::new(SqlState::LOCK_NOT_AVAILABLE, "could not obtain lock on row")),
+            LockWait::Wait(_) if self.locks.is_full(&resource) => Locking::Refused(
+                Error::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many requests wait for locks")
+                    .with_retry(base::Retry::Request),
+            ),
+            LockWait::Wait(limit) => Locking::Blocked(resource, mode, limit),
+        }
+    }
+
+    fn lock_tables(
+        &mut self,
+        pending: &mut Pending,
+        context: &Context,
+        tables: &[StorageId],
+        exclusive: bool,
+        wait: LockWait,
+    ) -> Turn {
+        if let Some(turn) = self.fence(context) {
+            return turn;
+        }
+        if context.holds_locks && !self.locks.knows(context.txn) {
+            return Turn::Answer(Err(locks_lost()));
+        }
+        let mode = if exclusive { LockMode::Update } else { LockMode::KeyShare };
+        while let Some(table) = tables.get(pending.next) {
+            match self.lock(context.txn, Resource::Table(*table), mode, wait) {
+                Locking::Granted => pending.next += 1,
+                Locking::Skipped => return Turn::Answer(Err(Refusal::Error(lock_timeout()))),
+                Locking::Refused(error) => return Turn::Answer(Err(Refusal::Error(error))),
+                Locking::Blocked(resource, mode, limit) => {
+                    return Turn::Wait(Wait::Lock { txn: context.txn, resource, mode, limit });
+                }
+            }
+        }
+        Turn::Answer(Ok((Response::Done, 0)))
+    }
+
+    // Waiting.
+
+    fn put_aside(&mut self, mut pending: Pending, wait: Wait) {
+        let since = *pending.since.get_or_insert(self.now.mono);
+        match wait {
+            Wait::Lock { txn, resource, mode, limit } => {
+                self.requests.next_waiter += 1;
+                let waiter = self.requests.next_waiter;
+                self.locks.wait(waiter, txn, &resource, mode);
+                let deadline = limit.map(|limit| since.after(limit));
+                let report_at = self.now.mono.after(REPORT_AFTER);
+                if let Some(deadline) = deadline {
+                    self.requests.deadlines.insert((deadline, waiter));
+                }
+                self.requests.reports.insert((report_at, waiter));
+                self.requests.parked.insert(waiter, Parked { pending, deadline, report_at, txn });
+                self.break_deadlocks(txn);
+            }
+            Wait::Decision(txn) => self.delay(pending, since.after(DECISION_WAIT), Some(txn)),
+            Wait::Schema => self.delay(pending, since.after(SCHEMA_WAIT), None),
+        }
+    }
+
+    fn delay(&mut self, pending: Pending, deadline: Mono, txn: Option<TxnId>) {
+        if self.requests.delayed.len() >= DELAYED_MAX || self.now.mono >= deadline {
+            self.refuse(pending.from, pending.id, Refusal::Busy);
+        } else {
+            self.requests.delayed.push(Delayed { pending, deadline, txn });
+        }
+    }
+
+    /// Each cycle of waits that a new waiter closed costs the youngest transaction in it its wait.
+    fn break_deadlocks(&mut self, txn: TxnId) {
+        while let Some(cycle) = self.locks.deadlock(txn) {
+            let victim = *cycle.iter().max().expect("a cycle has members");
+            self.fail_waits(victim, &deadlock_error(&cycle));
+            assert!(self.locks.waits_of(victim).is_empty(), "a victim waits no more");
+        }
+    }
+
+    pub(crate) fn fail_waits(&mut self, txn: TxnId, error: &Error) {
+        for waiter in self.locks.waits_of(txn) {
+            assert!(self.locks.cancel(waiter), "a listed waiter waits");
+            self.answer_parked(waiter, error.clone());
+        }
+    }
+
+    fn answer_parked(&mut self, waiter: WaiterId, error: Error) {
+        let parked = self.requests.take_parked(waiter).expect("who waits for a lock was put aside");
+        self.refuse(parked.pending.from, parked.pending.id, Refusal::Error(error));
+    }
+
+    /// Takes up the requests whose locks were granted, until no more are.
+    pub(crate) fn resume_granted(&mut self) {
+        loop {
+            let granted = self.locks.take_granted();
+            if granted.is_empty() {
+                break;
+            }
+            for waiter in granted {
+                if let Some(parked) = self.requests.take_parked(waiter) {
+                    if self.serves() {
+                        self.run(parked.pending);
+                    } else {
+                        self.refuse(parked.pending.from, parked.pending.id, Refusal::Busy);
+                    }
+                }
+            }
+        }
+        if std::mem::take(&mut self.requests.schema_changed) {
+            self.resume_delayed(|delayed| delayed.txn.is_none());
+        }
+    }
+
+    /// After entries were applied: readers that waited for their decision go on.
+    pub(crate) fn decided(&mut self) {
+        if self.state.decided.is_empty() {
+            return;
+        }
+        let decided = std::mem::take(&mut self.state.decided);
+        for txn in &decided {
+            self.requests.undecided.remove(txn);
+        }
+        if !self.requests.delayed.is_empty() {
+            self.resume_delayed(|delayed| delayed.txn.is_some_and(|txn| decided.contains(&txn)));
+        }
+    }
+
+    fn resume_delayed(&mut self, which: impl Fn(&Delayed) -> bool) {
+        let delayed = std::mem::take(&mut self.requests.delayed);
+        let (go_on, stay): (Vec<_>, Vec<_>) = delayed.into_iter().partition(which);
+        self.requests.delayed = stay;
+        for delayed in go_on {
+            self.run(delayed.pending);
+        }
+    }
+
+    pub(crate) fn refuse_all_waiting(&mut self, refusal: &Refusal) {
+        for waiter in self.requests.parked.keys().copied().collect::<Vec<_>>() {
+            self.locks.cancel(waiter);
+            let parked = self.requests.take_parked(waiter).expect("the waiter was just listed");
+            self.refuse(parked.pending.from, parked.pending.id, refusal.clone());
+        }
+        for delayed in std::mem::take(&mut self.requests.delayed) {
+            self.refuse(delayed.pending.from, delayed.pending.id, refusal.clone());
+        }
+        self.locks.take_granted();
+    }
+
+    pub(crate) fn tick_requests(&mut self) {
+        let now = self.now.mono;
+        while let Some((deadline, waiter)) = self.requests.deadlines.first().copied() {
+            if deadline > now {
+                break;
+            }
+            self.locks.cancel(waiter);
+            self.answer_parked(waiter, lock_timeout());
+        }
+        if self.requests.delayed.iter().any(|delayed| delayed.deadline <= now) {
+            let delayed = std::mem::take(&mut self.requests.delayed);
+            let (late, stay): (Vec<_>, Vec<_>) = delayed.into_iter().partition(|delayed| delayed.deadline <= now);
+            self.requests.delayed = stay;
+            for delayed in late {
+                self.refuse(delayed.pending.from, delayed.pending.id, Refusal::Busy);
+            }
+        }
+        self.report_waits(now);
+        self.report_undecided(now);
+    }
+
+    fn report_waits(&mut self, now: Mono) {
+        while let Some((at, waiter)) = self.requests.reports.first().copied() {
+            if at > now {
+                break;
+            }
+            self.requests.reports.remove(&(at, waiter));
+            let again = now.after(REPORT_AGAIN);
+            let parked = self.requests.parked.get_mut(&waiter).expect("who is reported was put aside");
+            parked.report_at = again;
+            let txn = parked.txn;
+            self.requests.reports.insert((again, waiter));
+            let holders = self.locks.blockers(waiter);
+            self.effects.push(ShardEffect::Waiting { waiter: txn, holders });
+        }
+    }
+
+    fn report_undecided(&mut self, now: Mono) {
+        if !self.serving {
+            self.requests.undecided.clear();
+            return;
+        }
+        for (txn, prepare) in &self.state.prepared {
+            let since = *self.requests.undecided.entry(*txn).or_insert(now);
+            if due(now, since, UNDECIDED_AFTER) {
+                self.requests.undecided.insert(*txn, now);
+                let participants = prepare.participants.clone();
+                self.effects.push(ShardEffect::Undecided { txn: *txn, participants });
+            }
+        }
+    }
+}

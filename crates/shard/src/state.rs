@@ -1,0 +1,395 @@
+//! The replicated state of a shard: what the log's entries, applied in order, make of it. The same on every replica.
+//!
+//! A leader applies entries when it proposes them and can take them back ([`State::undo_to`]) if it loses its place before they
+//! are committed; other replicas apply committed entries only. Nothing here knows of locks, leases or requests.
+
+use crate::cache::RowCache;
+use crate::entry::{Change, LogEntry, Prepare, Resource};
+use crate::keys;
+use crate::outcomes::{Outcomes, Settled};
+use crate::system;
+use crate::table::{RowVersion, Table};
+use base::{Error, NodeId, Result, SchemaVersion, StorageId, TxnId, Version};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use storage::access::{Key, LockMode, storage_of};
+use storage::rows::{Batch, RowStore, Space};
+
+/// A leader serves snapshots up to this far above the newest version in its log; beyond, it logs a bound first.
+pub const BOUND: Duration = Duration::from_secs(2);
+
+/// Versions being flushed, or waiting for it.
+pub struct Frozen {
+    pub table: Arc<Table>,
+    /// Newest log entry in it.
+    pub upto: u64,
+    /// A job reads it: it cannot change any more.
+    pub started: bool,
+    /// What the bookkeeping will say once it is flushed.
+    pub meta: Vec<u8>,
+    pub newest: Version,
+}
+
+/// Parts of a large transaction that is not committed yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Staged {
+    pub parts: u32,
+    pub storages: Vec<StorageId>,
+}
+
+/// A committed large transaction whose rows still stand in `Staged`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub txn: TxnId,
+    pub version: Version,
+    pub index: u64,
+    pub storages: Vec<StorageId>,
+}
+
+/// Locks that a planned change of leadership carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    pub index: u64,
+    pub to: NodeId,
+    pub locks: Vec<(TxnId, Resource, LockMode)>,
+}
+
+enum Undo {
+    Row(Key),
+    Outcome(TxnId),
+    Prepared(TxnId),
+    Decided(Arc<Prepare>),
+    Layered(TxnId, Staged),
+    Part(TxnId, Option<Staged>),
+    Schema(SchemaVersion),
+    Assigned(Version),
+    Dropped,
+}
+
+pub struct State {
+    pub store: Arc<dyn RowStore>,
+    /// False until the store may hold rows at all: saves looking into it.
+    pub store_has_rows: bool,
+    pub active: Table,
+    pub frozen: Option<Frozen>,
+    /// Flushed versions on their way into the cache.
+    pub draining: Table,
+    pub cache: RowCache,
+    pub staged: BTreeMap<TxnId, Staged>,
+    pub layers: Vec<Layer>,
+    /// Transactions whose staged rows are to be removed.
+    pub garbage: Vec<TxnId>,
+    /// Storage ids that were dropped and whose rows may still be there.
+    pub dropped: Vec<StorageId>,
+    pub applied: u64,
+    pub outcomes: Outcomes,
+    pub prepared: BTreeMap<TxnId, Arc<Prepare>>,
+    /// Rows that an undecided transaction will write if it commits.
+    pub prepared_keys: BTreeMap<Key, (TxnId, Version)>,
+    /// Newest version of any entry, and newest that entries of its kind were given by a leader's clock.
+    pub last_version: Version,
+    last_assigned: Version,
+    /// Snapshots up to here may have been served by some leader.
+    pub allowance: Version,
+    pub schema: SchemaVersion,
+    pub handover: Option<Handover>,
+    pub horizon: Version,
+    /// No version in the store is above this.
+    pub flushed: Version,
+    undo: VecDeque<(u64, Undo)>,
+    /// The part whose rows are written already.
+    staged_ahead: Option<(TxnId, u32)>,
+    /// Transactions decided since this was last taken: their waiting readers go on.
+    pub decided: Vec<TxnId>,
+}
+
+fn staged_batch(txn: TxnId, changes: &[Change]) -> Batch {
+    let put = |change: &Change| {
+        (Space::Staged, keys::staged_key(txn, &change.key), Some(keys::staged_value(change.row.as_deref())))
+    };
+    Batch { changes: changes.iter().map(put).collect() }
+}
+
+impl State {
+    pub fn new(store: Arc<dyn RowStore>, cache_bytes_max: usize) -> State {
+        State {
+            store,
+            store_has_rows: false,
+            active: Table::default(),
+            frozen: None,
+            draining: Table::default(),
+            cache: RowCache::new(cache_bytes_max),
+            staged: BTreeMap::new(),
+            layers: Vec::new(),
+            garbage: Vec::new(),
+            dropped: Vec::new(),
+            applied: 0,
+            outcomes: Outcomes::default(),
+            prepared: BTreeMap::new(),
+            prepared_keys: BTreeMap::new(),
+            last_version: Version::ZERO,
+            last_assigned: Version::ZERO,
+            allowance: Version::ZERO,
+            schema: SchemaVersion(0),
+            handover: None,
+            horizon: Version::ZERO,
+            flushed: Version::ZERO,
+            undo: VecDeque::new(),
+            staged_ahead: None,
+            decided: Vec::new(),
+        }
+    }
+
+    /// Newest version of any entry, and newest given by a leader's clock to an entry.
+    pub fn versions(&self) -> (Version, Version) {
+        (self.last_version, self.last_assigned)
+    }
+
+    pub fn set_versions(&mut self, last_version: Version, last_assigned: Version) {
+        (self.last_version, self.last_assigned) = (last_version, last_assigned);
+    }
+
+    /// A prepared transaction that the bookkeeping remembers.
+    pub fn restore_prepared(&mut self, prepare: Arc<Prepare>) {
+        for change in &prepare.changes {
+            self.prepared_keys.insert(change.key.clone(), (prepare.txn, prepare.version));
+        }
+        self.prepared.insert(prepare.txn, prepare);
+    }
+
+    pub fn memory(&self) -> usize {
+        self.active.bytes() + self.draining.bytes() + self.cache.bytes() + self.frozen.as_ref().map_or(0, |f| f.table.bytes())
+    }
+
+    /// An entry without meaning for the rows (a term's first, a membership change).
+    pub fn skip(&mut self, index: u64) {
+        assert!(index > self.applied, "entry {index} was applied before: {}", self.applied);
+        self.applied = index;
+    }
+
+    /// # Errors
+    /// If the store fails; the replica cannot go on then.
+    pub fn apply(&mut self, index: u64, entry: LogEntry) -> Result<()> {
+        assert_eq!(index, self.applied + 1, "entries are applied in order, each once");
+        if let Some(version) = entry.version() {
+            assert!(version > self.last_assigned, "versions grow in the log: {version} after {}", self.last_assigned);
+            self.push_undo(index, Undo::Assigned(self.last_assigned));
+            self.last_assigned = version;
+            self.saw(version);
+        }
+        self.handover = None;
+        match entry {
+            LogEntry::Commit { txn, version, parts, changes } => {
+                self.write_rows(index, version, &changes)?;
+                self.layer(index, version, txn, parts);
+                self.outcomes.local(txn, Settled { version: Some(version), index });
+                self.push_undo(index, Undo::Outcome(txn));
+            }
+            LogEntry::Prepare(prepare) => self.prepare(index, Arc::from(prepare)),
+            LogEntry::Decide { txn, version } => self.decide(index, txn, version)?,
+            LogEntry::Refuse { txn } => {
+                self.unstage(index, txn);
+                self.outcomes.decided(txn, Settled { version: None, index });
+                self.push_undo(index, Undo::Outcome(txn));
+            }
+            LogEntry::Stage { txn, part, changes } => self.stage(index, txn, part, &changes)?,
+            LogEntry::Unstage { txn } => self.unstage(index, txn),
+            LogEntry::Put { version, change } => self.write_rows(index, version, std::slice::from_ref(&change))?,
+            LogEntry::ClockBound { version } => self.allowance = self.allowance.max(version),
+            LogEntry::Handover { to, locks } => self.handover = Some(Handover { index, to, locks }),
+        }
+        self.applied = index;
+        Ok(())
+    }
+
+    fn saw(&mut self, version: Version) {
+        self.last_version = self.last_version.max(version);
+        self.allowance = self.allowance.max(version.plus(BOUND));
+    }
+
+    fn push_undo(&mut self, index: u64, undo: Undo) {
+        self.undo.push_back((index, undo));
+    }
+
+    fn write_rows(&mut self, index: u64, version: Version, changes: &[Change]) -> Result<()> {
+        for change in changes {
+            if storage_of(&change.key) == system::SYSTEM {
+                self.write_system(index, change);
+            }
+            if self.active.get(&change.key).is_none() {
+                self.cache.remove(&change.key);
+            }
+            let row = RowVersion { version, index, row: change.row.clone() };
+            self.active.push(&change.key, row, self.horizon);
+            self.push_undo(index, Undo::Row(change.key.clone()));
+        }
+        Ok(())
+    }
+
+    fn write_system(&mut self, index: u64, change: &Change) {
+        if change.key == system::SCHEMA_KEY {
+            self.push_undo(index, Undo::Schema(self.schema));
+            self.schema = system::schema_of(change.row.as_ref());
+        } else if let Some(storage) = system::dropped_storage(&change.key)
+            && change.row.is_some()
+        {
+            self.dropped.push(storage);
+            self.push_undo(index, Undo::Dropped);
+        }
+    }
+
+    fn prepare(&mut self, index: u64, prepare: Arc<Prepare>) {
+        for change in &prepare.changes {
+            let before = self.prepared_keys.insert(change.key.clone(), (prepare.txn, prepare.version));
+            assert!(before.is_none(), "two prepared transactions write one row: {:?} and {}", before, prepare.txn);
+        }
+        self.push_undo(index, Undo::Prepared(prepare.txn));
+        self.prepared.insert(prepare.txn, prepare);
+    }
+
+    fn forget_prepared(&mut self, txn: TxnId) -> Option<Arc<Prepare>> {
+        let prepare = self.prepared.remove(&txn)?;
+        for change in &prepare.changes {
+            self.prepared_keys.remove(&change.key);
+        }
+        Some(prepare)
+    }
+
+    fn decide(&mut self, index: u64, txn: TxnId, version: Option<Version>) -> Result<()> {
+        if let Some(prepare) = self.forget_prepared(txn) {
+            match version {
+                Some(version) => {
+                    assert!(version >= prepare.version, "a decision lies at or above each prepare");
+                    self.saw(version);
+                    self.write_rows(index, version, &prepare.changes)?;
+                    self.layer(index, version, txn, prepare.parts);
+                }
+                None => self.unstage(index, txn),
+            }
+            self.push_undo(index, Undo::Decided(prepare));
+        }
+        self.outcomes.decided(txn, Settled { version, index });
+        self.push_undo(index, Undo::Outcome(txn));
+        self.decided.push(txn);
+        Ok(())
+    }
+
+    fn stage(&mut self, index: u64, txn: TxnId, part: u32, changes: &[Change]) -> Result<()> {
+        let before = self.staged.get(&txn).cloned();
+        let mut staged = before.clone().unwrap_or_default();
+        if part >= staged.parts {
+            staged.parts = part + 1;
+        }
+        for change in changes {
+            let storage = storage_of(&change.key);
+            if !staged.storages.contains(&storage) {
+                staged.storages.push(storage);
+            }
+        }
+        if self.staged_ahead.take() != Some((txn, part)) {
+            self.store.write(staged_batch(txn, changes))?;
+            self.store_has_rows = true;
+        }
+        self.push_undo(index, Undo::Part(txn, before));
+        self.staged.insert(txn, staged);
+        Ok(())
+    }
+
+    /// Writes a part's rows before its entry is proposed, so that a full disk refuses it in time.
+    pub fn stage_ahead(&mut self, txn: TxnId, part: u32, changes: &[Change]) -> Result<()> {
+        self.store.write(staged_batch(txn, changes))?;
+        self.store_has_rows = true;
+        self.staged_ahead = Some((txn, part));
+        Ok(())
+    }
+
+    fn unstage(&mut self, index: u64, txn: TxnId) {
+        if let Some(staged) = self.staged.remove(&txn) {
+            self.push_undo(index, Undo::Part(txn, Some(staged)));
+            self.garbage.push(txn);
+        }
+    }
+
+    fn layer(&mut self, index: u64, version: Version, txn: TxnId, parts: u32) {
+        let Some(staged) = self.staged.remove(&txn) else {
+            assert_eq!(parts, 0, "the parts of {txn} were logged before its commit");
+            return;
+        };
+        self.layers.push(Layer { txn, version, index, storages: staged.storages.clone() });
+        self.push_undo(index, Undo::Layered(txn, staged));
+    }
+
+    /// Entries up to here are committed: they will not be taken back.
+    pub fn settle(&mut self, committed: u64) {
+        while self.undo.front().is_some_and(|(index, _)| *index <= committed) {
+            self.undo.pop_front();
+        }
+    }
+
+    /// Takes back everything above this entry, newest first.
+    pub fn undo_to(&mut self, committed: u64) {
+        while let Some((index, _)) = self.undo.back()
+            && *index > committed
+        {
+            let (index, undo) = self.undo.pop_back().expect("the newest was just seen");
+            self.undo_one(index, undo);
+        }
+        if self.applied > committed {
+            self.applied = committed;
+            self.handover = None;
+        }
+    }
+
+    fn undo_one(&mut self, index: u64, undo: Undo) {
+        match undo {
+            Undo::Row(key) => {
+                if !self.active.undo(&key, index) {
+                    let frozen = self.frozen.as_mut().expect("what is not in the active table is in the frozen one");
+                    assert!(!frozen.started, "a flush holds only what is committed");
+                    let table = Arc::get_mut(&mut frozen.table).expect("no job has the table yet");
+                    assert!(table.undo(&key, index), "entry {index} wrote the row that is taken back");
+                }
+            }
+            Undo::Outcome(txn) => self.outcomes.undo(txn),
+            Undo::Prepared(txn) => {
+                self.forget_prepared(txn);
+            }
+            Undo::Decided(prepare) => {
+                self.restore_prepared(prepare);
+            }
+            Undo::Layered(txn, staged) => {
+                self.layers.retain(|layer| layer.txn != txn);
+                self.staged.insert(txn, staged);
+            }
+            Undo::Part(txn, before) => {
+                self.garbage.retain(|other| *other != txn);
+                match before {
+                    Some(before) => self.staged.insert(txn, before),
+                    None => self.staged.remove(&txn),
+                };
+            }
+            Undo::Schema(before) => self.schema = before,
+            Undo::Assigned(before) => self.last_assigned = before,
+            Undo::Dropped => {
+                self.dropped.pop();
+            }
+        }
+    }
+
+    /// Exclusive table locks of prepared transactions with staged rows: their rows are not known by key.
+    pub fn prepared_storage(&self, storage: StorageId, snapshot: Version) -> Option<TxnId> {
+        let staged = self.prepared.values().filter(|prepare| prepare.parts > 0 && prepare.version <= snapshot);
+        staged
+            .into_iter()
+            .find(|prepare| prepare.locks.contains(&(Resource::Table(storage), LockMode::Update)))
+            .map(|prepare| prepare.txn)
+    }
+
+    pub fn snapshot_too_old(&self, snapshot: Version) -> Option<Error> {
+        (snapshot < self.horizon).then(|| {
+            Error::new(base::SqlState::SNAPSHOT_TOO_OLD, "the snapshot is too old: its row versions may be gone")
+                .with_retry(base::Retry::Transaction)
+        })
+    }
+}

@@ -1,0 +1,269 @@
+//! Ends of transactions: commit in one phase, prepare and decide in two, outcome, rollback, staged parts.
+
+use crate::entry::{Change, LogEntry, Prepare, Resource};
+use crate::planted::{self, Bug};
+use crate::requests::{Answer, locks_lost};
+use crate::shard::Shard;
+use base::{Error, NodeId, ShardId, SqlState, TxnId, Version};
+use storage::access::{
+    COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response,
+    Write, storage_of,
+};
+
+fn error(state: SqlState, message: &str) -> Refusal {
+    Refusal::Error(Error::new(state, message))
+}
+
+fn serialization(message: &str) -> Refusal {
+    error(SqlState::SERIALIZATION_FAILURE, message)
+}
+
+fn aborted() -> Refusal {
+    serialization("could not serialize access: the transaction was aborted while its outcome was unknown")
+}
+
+fn check_sizes(writes: &[Write]) -> Result<(), Refusal> {
+    let mut bytes = 0;
+    for write in writes {
+        let row = write.row.as_ref().map_or(0, |row| row.len());
+        if write.key.len() > KEY_BYTES_MAX || row > ROW_BYTES_MAX {
+            return Err(error(SqlState::PROGRAM_LIMIT_EXCEEDED, "a key or row is too large"));
+        }
+        bytes += write.key.len() + row;
+    }
+    // One row may exceed the bound by itself.
+    if bytes > COMMIT_BYTES_MAX + ROW_BYTES_MAX + KEY_BYTES_MAX {
+        return Err(error(SqlState::PROGRAM_LIMIT_EXCEEDED, "the changes of one commit entry are too large"));
+    }
+    Ok(())
+}
+
+fn changes(writes: &[Write]) -> Vec<Change> {
+    writes.iter().map(Change::of).collect()
+}
+
+impl Shard {
+    pub(crate) fn commit(&mut self, context: &Context, writes: &[Write], reads: &ReadSet, parts: u32) -> Answer {
+        let txn = context.txn;
+        if let Some(settled) = self.state.outcomes.get(txn) {
+            let version = settled.version.ok_or_else(aborted)?;
+            return Ok((Response::Committed { version }, settled.index));
+        }
+        if self.state.prepared.contains_key(&txn) {
+            return Err(Refusal::Error(Error::internal("a prepared transaction is decided, not committed")));
+        }
+        if writes.is_empty() && parts == 0 {
+            self.locks.release(txn);
+            let (version, index) = self.admit(context.snapshot)?;
+            return Ok((Response::Committed { version }, index));
+        }
+        self.validate(context, writes, reads, parts)?;
+        let version = self.clock.tick(self.now.wall);
+        let index = self.propose(LogEntry::Commit { txn, version, parts, changes: changes(writes) })?;
+        self.locks.release(txn);
+        Ok((Response::Committed { version }, index))
+    }
+
+    pub(crate) fn prepare(
+        &mut self,
+        context: &Context,
+        writes: &[Write],
+        reads: &ReadSet,
+        parts: u32,
+        participants: &[ShardId],
+    ) -> Answer {
+        let txn = context.txn;
+        if let Some(settled) = self.state.outcomes.get(txn) {
+            let version = settled.version.ok_or_else(aborted)?;
+            return Ok((Response::Prepared { version }, settled.index));
+        }
+        if let Some(prepare) = self.state.prepared.get(&txn) {
+            // Where its entry stands is not kept: everything logged so far is enough.
+            return Ok((Response::Prepared { version: prepare.version }, self.consensus.last_index()));
+        }
+        self.validate(context, writes, reads, parts)?;
+        for write in writes {
+            let table = Resource::Table(storage_of(&write.key));
+            let row = Resource::Row(write.key.clone());
+            let locked = self.locks.acquire(txn, &table, LockMode::KeyShare)
+                && self.locks.acquire(txn, &row, LockMode::NoKeyUpdate);
+            if !locked {
+                return Err(locks_lost());
+            }
+        }
+        let version = self.clock.tick(self.now.wall);
+        let reads = if context.isolation == Isolation::Serializable { reads.clone() } else { ReadSet::default() };
+        let prepare = Prepare {
+            txn,
+            version,
+            parts,
+            changes: changes(writes),
+            participants: participants.to_vec(),
+            reads,
+            locks: self.locks.locks_of(txn),
+        };
+        let index = self.propose(LogEntry::Prepare(Box::new(prepare)))?;
+        Ok((Response::Prepared { version }, index))
+    }
+
+    pub(crate) fn decide(&mut self, txn: TxnId, version: Option<Version>) -> Answer {
+        if let Some(settled) = self.state.outcomes.get(txn) {
+            if settled.version != version {
+                return Err(Refusal::Error(Error::internal(format!(
+                    "{txn} is decided as {:?} and cannot become {version:?}",
+                    settled.version
+                ))));
+            }
+            return Ok((Response::Done, settled.index));
+        }
+        let entry = match (self.state.prepared.get(&txn), version) {
+            (Some(prepare), Some(version)) if version < prepare.version => {
+                return Err(Refusal::Error(Error::internal("a decision lies below the version of a prepare")));
+            }
+            (Some(_), version) => LogEntry::Decide { txn, version },
+            // Decided and forgotten long ago.
+            (None, Some(_)) => return Ok((Response::Done, 0)),
+            // It must not be prepared later, by a message that is still under way.
+            (None, None) => LogEntry::Refuse { txn },
+        };
+        let index = self.propose(entry)?;
+        if let Some(version) = version {
+            self.clock.observe(version);
+        }
+        self.end(txn);
+        Ok((Response::Done, index))
+    }
+
+    /// Lets go of everything that the transaction has in memory here.
+    fn end(&mut self, txn: TxnId) {
+        let over = Error::new(SqlState::QUERY_CANCELED, "the transaction has ended");
+        self.fail_waits(txn, &over);
+        self.locks.release(txn);
+    }
+
+    pub(crate) fn inquire(&mut self, txn: TxnId, refuse: bool) -> Answer {
+        if let Some(settled) = self.state.outcomes.get(txn) {
+            return Ok((Response::Outcome(settled.outcome()), settled.index));
+        }
+        if let Some(prepare) = self.state.prepared.get(&txn) {
+            return Ok((Response::Outcome(Outcome::Prepared(prepare.version)), self.consensus.last_index()));
+        }
+        let active = self.locks.knows(txn) || self.state.staged.contains_key(&txn);
+        if !refuse || self.state.outcomes.may_be_forgotten(txn) {
+            let outcome = if active { Outcome::Active } else { Outcome::Unknown };
+            return Ok((Response::Outcome(outcome), 0));
+        }
+        let index = self.propose(LogEntry::Refuse { txn })?;
+        self.end(txn);
+        Ok((Response::Outcome(Outcome::Aborted), index))
+    }
+
+    pub(crate) fn rollback(&mut self, txn: TxnId) -> Answer {
+        if self.state.prepared.contains_key(&txn) {
+            // Only its decision ends it.
+            return Ok((Response::Done, 0));
+        }
+        self.end(txn);
+        if self.state.staged.contains_key(&txn) {
+            let index = self.propose(LogEntry::Unstage { txn })?;
+            return Ok((Response::Done, index));
+        }
+        Ok((Response::Done, 0))
+    }
+
+    pub(crate) fn stage(&mut self, context: &Context, part: u32, writes: &[Write]) -> Answer {
+        let txn = context.txn;
+        check_sizes(writes)?;
+        let exclusive = |write: &Write| {
+            self.locks.held(txn, &Resource::Table(storage_of(&write.key))) == Some(LockMode::Update)
+        };
+        if !writes.iter().all(exclusive) {
+            return Err(if context.holds_locks {
+                locks_lost()
+            } else {
+                Refusal::Error(Error::internal("rows are staged only under the exclusive lock of their table"))
+            });
+        }
+        let parts = self.state.staged.get(&txn).map_or(0, |staged| staged.parts);
+        if part < parts {
+            return Ok((Response::Done, self.consensus.last_index()));
+        }
+        if part > parts {
+            return Err(Refusal::Error(Error::internal(format!("part {part} of {txn} came before part {parts}"))));
+        }
+        let changes = changes(writes);
+        self.state.stage_ahead(txn, part, &changes).map_err(Refusal::Error)?;
+        let index = self.propose(LogEntry::Stage { txn, part, changes })?;
+        Ok((Response::Done, index))
+    }
+
+    /// Everything that can forbid a transaction to commit here.
+    fn validate(&mut self, context: &Context, writes: &[Write], reads: &ReadSet, parts: u32) -> Result<(), Refusal> {
+        let txn = context.txn;
+        check_sizes(writes)?;
+        let known = self.locks.knows(txn);
+        if !known && context.schema != self.state.schema {
+            return Err(serialization("could not serialize access: the schema changed after the transaction's locks were lost"));
+        }
+        if self.state.staged.get(&txn).map_or(0, |staged| staged.parts) != parts {
+            return Err(serialization("could not serialize access: staged parts of the transaction were lost"));
+        }
+        if planted::active(Bug::DoubleApply) {
+            return Ok(());
+        }
+        if context.holds_locks && !known && context.isolation != Isolation::Serializable && !reads.keys.is_empty() {
+            // These were read under locks that are gone, and nothing tells whether they changed.
+            return Err(locks_lost());
+        }
+        for write in writes {
+            self.validate_write(txn, write)?;
+        }
+        self.validate_against_prepared(txn, writes)?;
+        if context.isolation == Isolation::Serializable && !planted::active(Bug::SkipValidation) {
+            self.validate_reads(context, reads)?;
+        }
+        Ok(())
+    }
+
+    fn validate_write(&mut self, txn: TxnId, write: &Write) -> Result<(), Refusal> {
+        let table = Resource::Table(storage_of(&write.key));
+        let row = Resource::Row(write.key.clone());
+        let locked = self.locks.held(txn, &row).is_some_and(|mode| mode >= LockMode::NoKeyUpdate)
+            || self.locks.held(txn, &table) == Some(LockMode::Update);
+        if !locked
+            && (self.locks.conflicts(txn, &table, LockMode::KeyShare) || self.locks.conflicts(txn, &row, LockMode::NoKeyUpdate))
+        {
+            return Err(serialization("could not serialize access: another transaction took the row's lock"));
+        }
+        let seen = self.state.newest(&write.key).map_err(Refusal::Error)?;
+        let base = if seen.row.is_some() { seen.version } else { Version::ZERO };
+        if base == write.base || planted::active(Bug::ForgetLock) {
+            return Ok(());
+        }
+        if locked {
+            return Err(Refusal::Error(Error::internal(format!(
+                "a locked row has version {base}, its transaction saw {}",
+                write.base
+            ))));
+        }
+        Err(serialization("could not serialize access due to concurrent update"))
+    }
+
+    /// A gateway's earlier lives are over: what they left behind is rolled back, unless it is prepared.
+    pub(crate) fn gateway_gone(&mut self, node: NodeId, before_boot: u32) {
+        if !self.serving {
+            return;
+        }
+        let gone = |txn: &TxnId| txn.node == node && txn.boot < before_boot;
+        let mut over = self.locks.transactions();
+        over.extend(self.state.staged.keys().copied());
+        over.retain(|txn| gone(txn) && !self.state.prepared.contains_key(txn));
+        for txn in over {
+            self.end(txn);
+            if self.state.staged.contains_key(&txn) && self.propose(LogEntry::Unstage { txn }).is_err() {
+                // Told again with the gateway's next announcement; until then the parts only take space.
+                continue;
+            }
+        }
+    }
+}

@@ -17,6 +17,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use sql::catalog::Catalog;
 use storage::RowStores;
 use storage::log::{Log, LogFiles, Record, Recovered, ShardLog};
 
@@ -115,6 +116,12 @@ impl Node {
     /// Who leads, as this node believes.
     pub fn leader(&self, shard: ShardId) -> Option<NodeId> {
         self.core.borrow().routing.leader(shard)
+    }
+
+    /// What exists, roles among it; `None` until the node has read it from its cluster.
+    pub fn catalog(&self) -> Option<Arc<Catalog>> {
+        let core = self.core.borrow();
+        (core.catalog.current.version.0 > 0).then(|| Arc::clone(&core.catalog.current))
     }
 
     pub fn registry(&self) -> Registry {

@@ -22,7 +22,7 @@ use storage::RowStores;
 use storage::log::{Log, LogFiles, Record, Recovered, ShardLog};
 
 /// Least memory for each purpose of a shard, in bytes.
-const SHARD_BYTES_MIN: usize = 1024 * 1024;
+const SHARD_BYTES_MIN: usize = 64 * 1024;
 
 pub struct Node {
     core: Rc<RefCell<Core>>,
@@ -259,6 +259,7 @@ impl Core {
         let seed = self.prng.next_u64();
         let mut config = ShardConfig::new(shard, self.config.node, self.config.boot, seed);
         (config.active_bytes_max, config.cache_bytes_max) = (share(8), share(4));
+        config.log_bytes_max = config.log_bytes_max.min(share(4));
         // What is there already is not made anew: the shard looks.
         config.bootstrap = alone.then(|| Bootstrap { voters: vec![self.config.node], ..Bootstrap::default() });
         let store = self.stores.open(shard)?;

@@ -21,10 +21,6 @@ use storage::rows::{Batch, RowStore, Space};
 
 /// Versions stay in memory at most this long before they are flushed.
 const FLUSH_AGE: Duration = Duration::from_secs(60);
-/// Bytes of log entries in memory at which a flush starts, whatever the rows weigh.
-const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Bytes of log entries kept for replicas that are behind, beyond what the store has.
-const LOG_BYTES_KEEP: usize = 32 * 1024 * 1024;
 /// Bytes of one batch written to the store.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// Keys that one job of cleaning up looks at.
@@ -114,7 +110,7 @@ impl Shard {
 
     fn flush_wanted(&self) -> bool {
         let behind = self.state.applied > self.flushing.flushed_index;
-        let full = self.state.active.bytes() >= self.config.active_bytes_max || self.consensus.log().bytes() >= LOG_BYTES_MAX;
+        let full = self.state.active.bytes() >= self.config.active_bytes_max || self.consensus.log().bytes() >= self.config.log_bytes_max;
         behind && self.state.draining.is_empty() && (full || due(self.now.mono, self.flushing.since, FLUSH_AGE))
     }
 
@@ -237,7 +233,7 @@ impl Shard {
     /// The log before this entry is needed only by replicas that are behind.
     fn truncate_log(&mut self, index: u64) {
         let needless = if self.consensus.is_leader() { self.consensus.matched_by_active() } else { self.consensus.heard.needless };
-        let keep = self.consensus.log().bytes() <= LOG_BYTES_KEEP;
+        let keep = self.consensus.log().bytes() <= self.config.log_bytes_max / 2;
         let index = if keep || !self.rows { index.min(needless) } else { index };
         self.consensus.truncate(index);
     }

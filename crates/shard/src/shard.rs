@@ -32,6 +32,9 @@ const FIRST_TERM: u64 = 1;
 /// Proposals that may wait for their majority; beyond, writes are refused as busy.
 pub const UNCOMMITTED_ENTRIES_MAX: u64 = 64 * 1024;
 
+/// Bytes of log entries kept in memory, unless said otherwise.
+pub const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Members of a new shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bootstrap {
@@ -53,6 +56,9 @@ pub struct ShardConfig {
     pub active_bytes_max: usize,
     /// Bytes of the cache of rows read from the store.
     pub cache_bytes_max: usize,
+    /// Bytes of log entries in memory at which a flush starts, whatever the rows weigh. Half as many are kept for replicas that
+    /// are behind, beyond what the store has.
+    pub log_bytes_max: usize,
 }
 
 impl ShardConfig {
@@ -65,6 +71,7 @@ impl ShardConfig {
             bootstrap: None,
             active_bytes_max: 32 * 1024 * 1024,
             cache_bytes_max: 64 * 1024 * 1024,
+            log_bytes_max: LOG_BYTES_MAX,
         }
     }
 }

@@ -1,0 +1,65 @@
+//! Real nodes as the world's machines.
+
+use crate::machine::{Birth, Factory, Fingerprint, Holdings, Machine, Start, address, sql_address};
+use base::{Now, Result};
+use node::event::{Effect, Event};
+use node::{Node, NodeConfig};
+use std::sync::Arc;
+use storage::log::LogFiles;
+use storage::rows::RowStores;
+
+/// Small, so that rows are flushed, and the log is truncated, often.
+const MEMORY_BYTES: u64 = 2 * 1024 * 1024;
+
+pub struct Nodes;
+
+impl Factory for Nodes {
+    fn open(&self, start: Start, now: Now, files: &dyn LogFiles, stores: Arc<dyn RowStores>) -> Result<Box<dyn Machine>> {
+        let config = NodeConfig {
+            node: start.node,
+            boot: start.boot,
+            locality: start.place,
+            address: address(start.node),
+            sql_address: sql_address(start.node),
+            seed: start.seed,
+            shards: start.shards,
+            start: match start.birth {
+                Birth::New(mode) => node::Start::New { mode },
+                Birth::Join(peers) => node::Start::Join { peers },
+                Birth::Restart => node::Start::Restart,
+            },
+            memory_bytes: MEMORY_BYTES,
+        };
+        Ok(Box::new(Simulated(Node::open(config, now, files, stores)?)))
+    }
+}
+
+struct Simulated(Node);
+
+impl Machine for Simulated {
+    fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        self.0.step(now, event, effects);
+    }
+
+    fn holdings(&self) -> Holdings {
+        let counts = self.0.counts();
+        Holdings {
+            sessions: counts.sessions,
+            calls: counts.calls,
+            commits: counts.commits,
+            timers: counts.timers,
+            log_segments: counts.log_segments,
+        }
+    }
+
+    fn fingerprints(&mut self) -> Vec<Fingerprint> {
+        let mut prints = Vec::new();
+        for shard in self.0.replicas() {
+            let print = self.0.with_shard_mut(shard, |replica| (replica.applied(), replica.state_hash()));
+            if let Some((applied, Ok(hash))) = print {
+                prints.push(Fingerprint { shard, applied, hash });
+            }
+        }
+        prints
+    }
+}

@@ -6,6 +6,7 @@
 // The shell may use files, threads, sockets and clocks; the bans hold for the pure crates.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod disk;
 pub mod identity;
 pub mod inbox;
 pub mod internal;

@@ -3,8 +3,8 @@
 //! Every member holds the authority's key, so that any of them can admit a node: a member can read and change all data anyway.
 //! Certificates do not expire; a node is shut out by removing it from the cluster.
 //!
-//! Files in `tls/` of the data directory: `cluster.json` (authority and token), `node.json` (this node's certificate and key), both
-//! readable by their owner only, and `ca.pem` for clients that verify.
+//! Files in `tls/` of the data directory: `cluster.json` (authority and token), readable by its owner only, and `ca.pem` for clients
+//! that verify. A node makes itself a new certificate each time it starts.
 
 use base::{Error, NodeId, Result, SqlState};
 use rcgen::{
@@ -13,13 +13,11 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "tls";
 const CLUSTER_FILE: &str = "cluster.json";
-const NODE_FILE: &str = "node.json";
 const CA_FILE: &str = "ca.pem";
 const SECRET_BYTES: usize = 16;
 const TOKEN_PREFIX: &str = "florin1";
@@ -40,7 +38,7 @@ pub struct ClusterKeys {
 }
 
 /// One node's certificate chain and private key, in PEM.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone)]
 pub struct NodeKeys {
     pub node: NodeId,
     pub certificate: String,
@@ -136,18 +134,6 @@ impl ClusterKeys {
 
 impl NodeKeys {
     /// # Errors
-    /// If it cannot be written.
-    pub fn save(&self, data: &Path) -> Result<()> {
-        save(data, NODE_FILE, &serde_json::to_vec_pretty(self).map_err(faulty)?, 0o600)
-    }
-
-    /// # Errors
-    /// If the file is missing or damaged.
-    pub fn load(data: &Path) -> Result<NodeKeys> {
-        load(data, NODE_FILE)
-    }
-
-    /// # Errors
     /// If they are damaged.
     pub fn parse(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
         parse_pem(self.certificate.as_bytes(), self.key.as_bytes())
@@ -216,16 +202,14 @@ fn path(data: &Path, file: &str) -> PathBuf {
     data.join(FOLDER).join(file)
 }
 
-/// Written beside and renamed, so that there is never half a file.
 fn save(data: &Path, file: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    let target = path(data, file);
-    let failed = |error: std::io::Error| Error::new(SqlState::IO_ERROR, format!("{} could not be written: {error}", target.display()));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join(FOLDER)).map_err(failed)?;
-    let beside = target.with_extension("new");
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside).map_err(failed)?;
-    out.write_all(bytes).and_then(|()| out.sync_all()).map_err(failed)?;
-    std::fs::rename(&beside, &target).map_err(failed)?;
-    std::fs::File::open(data.join(FOLDER)).and_then(|folder| folder.sync_all()).map_err(failed)
+    let folder = data.join(FOLDER);
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|error| Error::new(SqlState::IO_ERROR, format!("{}: {error}", folder.display())))?;
+    crate::directory::write(&folder, file, bytes, mode)
 }
 
 fn load<T: for<'a> Deserialize<'a>>(data: &Path, file: &str) -> Result<T> {

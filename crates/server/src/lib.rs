@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod disk;
+pub mod directory;
 pub mod identity;
 pub mod inbox;
 pub mod internal;
@@ -16,7 +17,9 @@ pub mod postgres;
 pub mod transport;
 
 use base::locality::LocalityMode;
-use base::{Error, Result};
+use base::{Error, Result, SqlState};
+use directory::Directory;
+use identity::ClusterKeys;
 use std::path::Path;
 
 /// What `florin cluster init` made.
@@ -29,8 +32,21 @@ pub struct NewCluster {
 ///
 /// # Errors
 /// If the directory is in use or cannot be written.
-pub fn init_cluster(_data: &Path, _mode: LocalityMode, _shards: Option<u32>) -> Result<NewCluster> {
-    Err(Error::unsupported("making a cluster"))
+pub fn init_cluster(data: &Path, mode: LocalityMode, shards: Option<u32>) -> Result<NewCluster> {
+    let directory = Directory::lock(data)?;
+    if !directory.is_new()? {
+        let message = format!("{} holds the data of a node already", data.display());
+        return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message).with_hint("give an empty directory with --data"));
+    }
+    make_cluster(&directory, mode, shards)
+}
+
+fn make_cluster(directory: &Directory, mode: LocalityMode, shards: Option<u32>) -> Result<NewCluster> {
+    let keys = ClusterKeys::make()?;
+    keys.save(directory.path())?;
+    // Last: a directory that has it is complete.
+    directory.make_first(&keys.cluster, mode, shards)?;
+    Ok(NewCluster { token: keys.token()? })
 }
 
 /// Runs a node until it is told to stop.

@@ -161,7 +161,13 @@ mod tests {
     const SEGMENT: usize = 16 * BLOCK_BYTES;
 
     fn write(sequence: u64, block: usize, blocks: usize, fill: u8) -> LogWrite {
-        LogWrite { sequence, segment: 1, offset: (block * BLOCK_BYTES) as u64, bytes: vec![fill; blocks * BLOCK_BYTES].into() }
+        LogWrite {
+            sequence,
+            segment: 1,
+            offset: (block * BLOCK_BYTES) as u64,
+            bytes: vec![fill; blocks * BLOCK_BYTES].into(),
+            surplus: Vec::new(),
+        }
     }
 
     fn block_fills(disk: &LogDisk) -> Vec<u8> {

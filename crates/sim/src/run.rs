@@ -413,6 +413,7 @@ mod tests {
                             segment: 1,
                             offset: 0,
                             bytes: Bytes::from(vec![1; 4096]),
+                            ..LogWrite::default()
                         }));
                     }
                 }

@@ -4,10 +4,16 @@
 //! [`backend::Backend`], whole statements handed to the vectorised engine through [`engine`]. Pure: no clock, socket,
 //! file, thread or ambient randomness; it is `async` over the backend only.
 
+pub mod aggregate;
 pub mod backend;
 pub mod catalog;
 pub mod client;
 pub mod copy;
 pub mod engine;
+pub mod expr;
+pub mod functions;
+pub mod key;
+pub mod row;
 pub mod system;
+pub mod types;
 pub mod value;

@@ -99,13 +99,15 @@ pub struct Damage {
 }
 
 /// One durable write: `bytes.len()` and `offset` are multiples of [`BLOCK_BYTES`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogWrite {
     pub sequence: u64,
     /// The segment file's number. A segment that does not exist yet is made `SEGMENT_BYTES` long first.
     pub segment: u64,
     pub offset: u64,
     pub bytes: Bytes,
+    /// Segment files that are not needed any more, nor kept for recycling: to be deleted. Whether and when is no matter of safety.
+    pub surplus: Vec<u64>,
 }
 
 /// How recovery reads what is there. Blocking: used at start only.

@@ -169,8 +169,8 @@ impl World {
     fn finish(&mut self, write: &LogWrite) {
         self.writes += 1;
         self.log.written(write.sequence);
-        while let Some(file) = self.log.surplus() {
-            self.disk.segments.remove(&file);
+        for file in &write.surplus {
+            self.disk.segments.remove(file);
         }
         let durable = self.log.durable();
         let count = self.after.iter().take_while(|(lsn, ..)| *lsn <= durable).count();

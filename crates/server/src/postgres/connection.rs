@@ -1,12 +1,12 @@
 //! An authenticated client's connection: its requests go to the node, the node's answers to its socket.
 //!
-//! All requests that are in the socket become one event. Nothing is read while too much is unanswered, and the node is told
-//! what the socket has taken, so that it does not produce more than the client reads.
+//! All requests that are in the socket become one event. Nothing is read while the node says that too much waits, and the node is
+//! told what the socket has taken, so that it does not produce more than the client reads.
 
 use super::decode::{self, Message};
+use super::pending::Pending;
 use super::startup::Client;
 use super::stream::Stream;
-use super::window::Window;
 use super::{Outgoing, SqlServer, encode};
 use crate::inbox::Input;
 use base::{Error, SessionId, SqlState};
@@ -36,7 +36,9 @@ struct Connection<'a> {
     server: &'a SqlServer,
     session: SessionId,
     outbox: UnboundedReceiver<Outgoing>,
-    window: Window,
+    pending: Pending,
+    /// The node takes more requests.
+    may_read: bool,
     input: BytesMut,
     output: BytesMut,
     /// In `output`, or written and not told to the node yet.
@@ -55,7 +57,8 @@ pub async fn serve(server: &SqlServer, session: SessionId, mut client: Client, o
         server,
         session,
         outbox,
-        window: Window::default(),
+        pending: Pending::default(),
+        may_read: true,
         input: buffer,
         output: greeting,
         responses: 0,
@@ -65,7 +68,8 @@ pub async fn serve(server: &SqlServer, session: SessionId, mut client: Client, o
         closing: false,
     };
     let Client { stream, user, database, parameters, .. } = client;
-    let open = connection.window.sent(ClientRequest::Open { user, database, parameters }, 0);
+    let open = ClientRequest::Open { user, database, parameters };
+    connection.pending.sent(&open);
     server.inbox.push_when_room([Input::Event(Event::Client { session, requests: vec![open] })]).await;
     let (mut read, mut write) = tokio::io::split(stream);
     // A socket's error says that the client is gone, and nothing else can be done about it.
@@ -81,7 +85,6 @@ enum Step {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Answers(usize),
-    CopyRoom,
     GateMoved,
     GoodbyeOver,
 }
@@ -90,7 +93,6 @@ impl Connection<'_> {
     async fn run(&mut self, read: &mut ReadHalf<Stream>, write: &mut WriteHalf<Stream>) -> io::Result<()> {
         let mut incoming: Vec<Outgoing> = Vec::new();
         let mut gate = self.server.gate.clone();
-        let copy_room = self.window.copy_credit();
         self.requests().await;
         loop {
             if self.closing && self.output.is_empty() {
@@ -98,8 +100,7 @@ impl Connection<'_> {
                 return Ok(());
             }
             let silent = *gate.borrow_and_update();
-            let open = self.window.is_open();
-            let may_read = !silent && !self.closing && self.goodbye.is_none() && open;
+            let may_read = !silent && !self.closing && self.goodbye.is_none() && self.may_read;
             let may_write = !silent && !self.output.is_empty();
             let may_take = !self.closing && self.output.len() < OUT_BYTES_MAX;
             if may_read {
@@ -111,7 +112,6 @@ impl Connection<'_> {
                 count = self.outbox.recv_many(&mut incoming, 64), if may_take => Step::Answers(count),
                 result = write.write_buf(&mut self.output), if may_write => Step::Written(result),
                 result = read.read_buf(&mut self.input), if may_read => Step::Read(result),
-                () = copy_room.returned.notified(), if !open => Step::CopyRoom,
                 moved = gate.changed() => { moved.map_err(io::Error::other)?; Step::GateMoved }
                 () = tokio::time::sleep_until(goodbye.unwrap_or_else(Instant::now)), if goodbye.is_some() => Step::GoodbyeOver,
             };
@@ -130,9 +130,9 @@ impl Connection<'_> {
                     self.server.metrics.sql_bytes_in.add(bytes as u64);
                     self.requests().await;
                 }
-                Step::CopyRoom | Step::GateMoved => {}
+                Step::GateMoved => {}
             }
-            if self.goodbye.is_some() && self.output.is_empty() && self.window.is_idle() {
+            if self.goodbye.is_some() && self.output.is_empty() && self.pending.is_idle() {
                 return Ok(());
             }
         }
@@ -143,9 +143,11 @@ impl Connection<'_> {
         let mut requests = Vec::new();
         let mut refusal = None;
         while self.goodbye.is_none() {
-            let before = self.input.len();
             match decode::message(&mut self.input, decode::MESSAGE_BYTES_MAX) {
-                Ok(Some(Message::Request(request))) => requests.push(self.window.sent(request, before - self.input.len())),
+                Ok(Some(Message::Request(request))) => {
+                    self.pending.sent(&request);
+                    requests.push(request);
+                }
                 Ok(Some(Message::Terminate)) => self.goodbye = Some(Instant::now() + GOODBYE_MAX),
                 Ok(Some(Message::Password(_))) => {
                     refusal = Some(Error::new(SqlState::PROTOCOL_VIOLATION, "unexpected password message"));
@@ -178,11 +180,12 @@ impl Connection<'_> {
                 Outgoing::Responses(responses) => {
                     self.responses += responses.len();
                     for response in &responses {
-                        self.window.answered(response);
+                        self.pending.answered(response);
                         encode::response(&mut self.output, response);
                         self.closing |= matches!(response, ClientResponse::Error(Severity::Fatal, _));
                     }
                 }
+                Outgoing::Read(may) => self.may_read = may,
                 Outgoing::Close => self.closing = true,
             }
         }

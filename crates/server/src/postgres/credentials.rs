@@ -10,7 +10,9 @@ use pgwire::api::auth::sasl::scram::{ScramSecret, ScramServerAuth, ScramServerAu
 use pgwire::error::PgWireError;
 use sql::catalog::Catalog;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
 pub const MECHANISM: &str = "SCRAM-SHA-256";
 /// Iterations told to clients whose role does not exist: the usual number, so that they learn nothing.
@@ -18,12 +20,15 @@ const MOCK_ITERATIONS: usize = 4096;
 const SALT_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
 
+/// How long a client waits for a node that has just started to know its roles.
+const ROLES_MAX: Duration = Duration::from_secs(8);
+
 /// The catalog as the node's thread last published it.
-#[derive(Default)]
 pub struct Credentials {
-    catalog: RwLock<Option<Arc<Catalog>>>,
+    catalog: watch::Sender<Option<Arc<Catalog>>>,
     /// Makes the salt of a role that does not exist the same each time.
     mock_key: [u8; KEY_BYTES],
+    patience: Duration,
 }
 
 pub enum Method {
@@ -33,20 +38,26 @@ pub enum Method {
 
 impl Credentials {
     pub fn new() -> Credentials {
-        Credentials { catalog: RwLock::default(), mock_key: random() }
+        Credentials { catalog: watch::Sender::new(None), mock_key: random(), patience: ROLES_MAX }
     }
 
     pub fn publish(&self, catalog: Arc<Catalog>) {
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Some(catalog);
+        self.catalog.send_replace(Some(catalog));
+    }
+
+    /// True once the node knows its roles, which it reads from its cluster.
+    pub fn is_known(&self) -> bool {
+        self.catalog.borrow().is_some()
     }
 
     /// How this client must show who it is.
     ///
     /// # Errors
-    /// `57P03` while the node does not know its roles yet, `28000` for a client of another machine in development mode.
-    pub fn method(&self, user: &str, from: IpAddr) -> Result<Method> {
-        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let catalog = catalog.ok_or_else(|| {
+    /// `57P03` if the node does not get to know its roles, `28000` for a client of another machine in development mode.
+    pub async fn method(&self, user: &str, from: IpAddr) -> Result<Method> {
+        let mut catalogs = self.catalog.subscribe();
+        let known = tokio::time::timeout(self.patience, catalogs.wait_for(Option::is_some)).await;
+        let catalog = known.ok().and_then(std::result::Result::ok).and_then(|catalog| catalog.clone()).ok_or_else(|| {
             Error::new(
                 SqlState::CANNOT_CONNECT_NOW,
                 "the node does not serve yet: it has not reached a majority of its cluster since it started",
@@ -167,26 +178,27 @@ mod tests {
     const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-    #[test]
-    fn nobody_is_let_in_before_the_roles_are_known() {
-        assert_eq!(Credentials::new().method("florin", LOOPBACK).err().map(|error| error.state()), Some(SqlState::CANNOT_CONNECT_NOW));
+    #[tokio::test]
+    async fn nobody_is_let_in_before_the_roles_are_known() {
+        let credentials = Credentials { patience: Duration::ZERO, ..Credentials::new() };
+        assert_eq!(credentials.method("florin", LOOPBACK).await.err().map(|error| error.state()), Some(SqlState::CANNOT_CONNECT_NOW));
     }
 
-    #[test]
-    fn without_passwords_only_the_machine_itself_is_trusted() {
+    #[tokio::test]
+    async fn without_passwords_only_the_machine_itself_is_trusted() {
         let credentials = Credentials::new();
         credentials.publish(catalog(None));
-        assert!(matches!(credentials.method("florin", LOOPBACK), Ok(Method::Trust)));
-        assert_eq!(credentials.method("florin", ELSEWHERE).err().map(|error| error.state()), Some(SqlState::INVALID_AUTHORIZATION));
+        assert!(matches!(credentials.method("florin", LOOPBACK).await, Ok(Method::Trust)));
+        assert_eq!(credentials.method("florin", ELSEWHERE).await.err().map(|error| error.state()), Some(SqlState::INVALID_AUTHORIZATION));
     }
 
-    #[test]
-    fn with_one_password_everybody_needs_one() {
+    #[tokio::test]
+    async fn with_one_password_everybody_needs_one() {
         let verifier = format!("SCRAM-SHA-256$4096:{}${}:{}", STANDARD.encode([1; 16]), STANDARD.encode([2; 32]), STANDARD.encode([3; 32]));
         let credentials = Credentials::new();
         credentials.publish(catalog(Some(&verifier)));
-        assert!(matches!(credentials.method("florin", LOOPBACK), Ok(Method::Scram(_))));
-        assert!(matches!(credentials.method("nobody", LOOPBACK), Ok(Method::Scram(_))));
+        assert!(matches!(credentials.method("florin", LOOPBACK).await, Ok(Method::Scram(_))));
+        assert!(matches!(credentials.method("nobody", LOOPBACK).await, Ok(Method::Scram(_))));
     }
 
     #[test]

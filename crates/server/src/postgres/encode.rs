@@ -181,7 +181,7 @@ mod tests {
     fn an_error_carries_its_fields() {
         let error = Error::new(SqlState::DIVISION_BY_ZERO, "division by zero").with_hint("do not");
         let bytes = fatal(&error);
-        assert_eq!(&bytes[..], &b"E\0\0\0\x3aSFATAL\0VFATAL\0C22012\0Mdivision by zero\0Hdo not\0\0"[..]);
+        assert_eq!(&bytes[..], &b"E\0\0\0\x34SFATAL\0VFATAL\0C22012\0Mdivision by zero\0Hdo not\0\0"[..]);
     }
 
     #[test]

@@ -6,9 +6,9 @@ pub mod connection;
 pub mod credentials;
 pub mod decode;
 pub mod encode;
+pub mod pending;
 pub mod startup;
 pub mod stream;
-pub mod window;
 
 use crate::inbox::{Inbox, Input};
 use crate::metrics::Metrics;
@@ -42,6 +42,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Answers of the node on their way to one connection. Bounded by the node, which waits for `ClientDrained`.
 pub enum Outgoing {
     Responses(Vec<ClientResponse>),
+    /// Whether the client may be read from: not while too much of it waits in its session.
+    Read(bool),
     Close,
 }
 

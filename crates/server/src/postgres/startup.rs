@@ -182,7 +182,7 @@ impl Beginning {
         }
         server.admit()?;
         let database = parameter("database").filter(|database| !database.is_empty()).unwrap_or_else(|| user.clone());
-        match server.credentials.method(&user, from.ip())? {
+        match server.credentials.method(&user, from.ip()).await? {
             Method::Trust => Ok(Some((user, database))),
             Method::Scram(secret) => {
                 let mut out = BytesMut::new();

@@ -6,7 +6,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Longest frame between members.
-pub const FRAME_BYTES_MAX: usize = 64 << 20;
+pub const FRAME_BYTES_MAX: usize = 128 << 20;
 /// Longest frame from who is no member yet.
 pub const JOIN_BYTES_MAX: usize = 64 << 10;
 const LENGTH_BYTES: usize = 4;

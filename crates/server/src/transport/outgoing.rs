@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 
 /// Most frames, and bytes in them, that wait for one peer. Beyond either the oldest are dropped.
 const QUEUE_FRAMES_MAX: usize = 16_384;
-const QUEUE_BYTES_MAX: usize = 128 << 20;
+const QUEUE_BYTES_MAX: usize = 256 << 20;
 /// Frames are joined up to about this many bytes for one write.
 const WRITE_BYTES: usize = 256 << 10;
 const CONNECT_MAX: Duration = Duration::from_secs(2);

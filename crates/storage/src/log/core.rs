@@ -55,7 +55,7 @@ pub struct Log {
     appended: Lsn,
     durable: Lsn,
     spare: VecDeque<u64>,
-    surplus: VecDeque<u64>,
+    surplus: Vec<u64>,
     next_file: u64,
 }
 
@@ -120,7 +120,7 @@ impl Log {
             appended: 0,
             durable: 0,
             spare: VecDeque::new(),
-            surplus: VecDeque::new(),
+            surplus: Vec::new(),
             next_file: restored.file_max.map_or(0, |number| number + 1),
         };
         for &(file, bytes) in &restored.unused {
@@ -233,12 +233,6 @@ impl Log {
         self.pending_bytes() >= self.options.pending_bytes_max
     }
 
-    /// A segment file that is not needed any more, nor kept for recycling: the shell deletes it. Whether and when it does is no
-    /// matter of safety.
-    pub fn surplus(&mut self) -> Option<u64> {
-        self.surplus.pop_front()
-    }
-
     /// Segments that hold something needed, and the bytes of what is alive in them.
     pub fn usage(&self) -> (usize, u64) {
         (self.live.segments.len(), self.live.segments.live_bytes())
@@ -287,7 +281,8 @@ impl Log {
         };
         bytes[..HEADER_BYTES].copy_from_slice(&header.encode(self.salt));
         bytes.resize(header.padded_bytes(), 0);
-        let write = LogWrite { sequence: self.sequence, segment: current.file, offset: self.end, bytes: Bytes::from(bytes) };
+        let surplus = std::mem::take(&mut self.surplus);
+        let write = LogWrite { sequence: self.sequence, segment: current.file, offset: self.end, bytes: Bytes::from(bytes), surplus };
         InFlight { write, needed_from, records, again: false }
     }
 
@@ -348,7 +343,7 @@ impl Log {
         if bytes == self.options.segment_bytes as u64 && self.spare.len() < SPARE_SEGMENTS_MAX {
             self.spare.push_back(file);
         } else {
-            self.surplus.push_back(file);
+            self.surplus.push(file);
         }
     }
 

@@ -1,0 +1,256 @@
+//! The thread that owns the node: takes what happened, steps the node, carries out what it wants done.
+//!
+//! It waits only for its inbox. Files, sockets and the engine are handed their work and answer through the inbox.
+
+use crate::inbox::{Inbox, Input};
+use crate::metrics::Metrics;
+use crate::postgres::credentials::Credentials;
+use crate::postgres::{Outbox, Outgoing};
+use crate::transport::Transport;
+use base::{Mono, NodeId, Now, SessionId, ShardId, Wall};
+use node::event::{Effect, Event, Peer, Report, TICK_MICROS};
+use node::{Node, NodeConfig};
+use rustc_hash::FxHashMap;
+use shard::event::Job;
+use sql::catalog::Catalog;
+use sql::engine::EngineCommand;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use storage::RowStores;
+use storage::log::{LogFiles, LogWrite};
+use tokio::sync::{oneshot, watch};
+
+const TICK: Duration = Duration::from_micros(TICK_MICROS);
+/// Effects are carried out at least after so many events, so that the disk does not wait for a long batch.
+const EVENTS_PER_DISPATCH: usize = 32;
+/// Exit status when the node broke one of its own invariants: going on could damage data.
+const EXIT_BROKEN: i32 = 70;
+
+/// What does the node's slow work. Each call only hands over; answers come through the inbox.
+pub trait Devices: Send {
+    fn write_log(&mut self, write: LogWrite);
+    fn run_job(&mut self, shard: ShardId, job: Job);
+    fn engine(&mut self, command: EngineCommand);
+}
+
+/// What other threads may know of the node.
+pub struct Shared {
+    pub credentials: Arc<Credentials>,
+    /// All known members, as the node last told.
+    pub members: Arc<Mutex<Vec<Peer>>>,
+    /// Leader and term of each shard with a replica here, as far as known.
+    pub leaders: Mutex<BTreeMap<ShardId, (Option<NodeId>, u64)>>,
+    /// Added to the wall clock, in microseconds: a setting for tests.
+    pub clock_offset: AtomicI64,
+    pub stopped: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub fn new() -> Shared {
+        Shared {
+            credentials: Arc::new(Credentials::new()),
+            members: Arc::default(),
+            leaders: Mutex::default(),
+            clock_offset: AtomicI64::new(0),
+            stopped: watch::Sender::new(false),
+        }
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared::new()
+    }
+}
+
+/// All that the thread needs.
+pub struct Start<D> {
+    pub config: NodeConfig,
+    pub files: Box<dyn LogFiles + Send>,
+    pub stores: Arc<dyn RowStores>,
+    pub devices: D,
+    pub inbox: Arc<Inbox>,
+    pub transport: Arc<Transport>,
+    pub shared: Arc<Shared>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Opens the node on a thread of its own; the receiver hears how that went.
+///
+/// # Errors
+/// If the thread cannot be started.
+pub fn spawn<D: Devices + 'static>(start: Start<D>) -> std::io::Result<oneshot::Receiver<base::Result<()>>> {
+    let (opened, hears) = oneshot::channel();
+    std::thread::Builder::new().name("node".into()).spawn(move || {
+        let inbox = Arc::clone(&start.inbox);
+        let stopped = Arc::clone(&start.shared);
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| match NodeThread::open(start) {
+            Ok(thread) => {
+                // Nobody may be waiting for this any more.
+                let _ = opened.send(Ok(()));
+                thread.run();
+            }
+            Err(error) => {
+                let _ = opened.send(Err(error));
+            }
+        }));
+        if outcome.is_err() {
+            tracing::error!("the node broke one of its own invariants and stops, so that no data is damaged; please report this");
+            std::process::exit(EXIT_BROKEN);
+        }
+        inbox.close();
+        stopped.stopped.send_replace(true);
+    })?;
+    Ok(hears)
+}
+
+struct NodeThread<D> {
+    node: Node,
+    clock: Clock,
+    devices: D,
+    inbox: Arc<Inbox>,
+    transport: Arc<Transport>,
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    sessions: FxHashMap<SessionId, Outbox>,
+    effects: Vec<Effect>,
+    /// As last published.
+    catalog: Option<Arc<Catalog>>,
+    stopped: bool,
+}
+
+struct Clock {
+    started: Instant,
+    shared: Arc<Shared>,
+}
+
+impl Clock {
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+        let offset = self.shared.clock_offset.load(Ordering::Relaxed);
+        Now { mono: Mono(self.started.elapsed().as_micros() as u64), wall: Wall(wall.saturating_add_signed(offset)) }
+    }
+}
+
+impl<D: Devices> NodeThread<D> {
+    fn open(start: Start<D>) -> base::Result<NodeThread<D>> {
+        let Start { config, files, stores, devices, inbox, transport, shared, metrics } = start;
+        let clock = Clock { started: Instant::now(), shared: Arc::clone(&shared) };
+        let node = Node::open(config, clock.now(), &*files, stores)?;
+        let (sessions, effects) = (FxHashMap::default(), Vec::new());
+        Ok(NodeThread { node, clock, devices, inbox, transport, shared, metrics, sessions, effects, catalog: None, stopped: false })
+    }
+
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        let mut next_tick = Instant::now();
+        while !self.stopped {
+            self.inbox.take(next_tick, &mut batch);
+            let awake = Instant::now();
+            let mut now = self.clock.now();
+            let inputs = batch.len() as u64;
+            if awake >= next_tick {
+                // Counted from now on, not from when it was due: a late tick does not make the next one early.
+                next_tick = awake + TICK;
+                self.node.step(now, Event::Tick, &mut self.effects);
+            }
+            for (count, input) in batch.drain(..).enumerate() {
+                match input {
+                    Input::Event(event) => self.step(now, event),
+                    Input::Connect { session, outbox } => {
+                        self.sessions.insert(session, outbox);
+                    }
+                }
+                if count % EVENTS_PER_DISPATCH == EVENTS_PER_DISPATCH - 1 {
+                    self.dispatch();
+                    now = self.clock.now();
+                }
+            }
+            self.dispatch();
+            self.publish();
+            self.metrics.node_batches.add(1);
+            self.metrics.node_events.add(inputs);
+            self.metrics.node_busy_micros.add(awake.elapsed().as_micros() as u64);
+        }
+    }
+
+    fn step(&mut self, now: Now, event: Event) {
+        let gone = match &event {
+            Event::ClientGone { session } => Some(*session),
+            _ => None,
+        };
+        self.node.step(now, event, &mut self.effects);
+        if let Some(session) = gone {
+            self.sessions.remove(&session);
+        }
+    }
+
+    fn dispatch(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        // Its memory is used again.
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { to, frame } => self.transport.send(to, frame),
+            Effect::WriteLog(write) => {
+                self.metrics.log_writes.add(1);
+                self.metrics.log_bytes.add(write.bytes.len() as u64);
+                self.devices.write_log(write);
+            }
+            Effect::Job { shard, job } => {
+                self.metrics.jobs.add(1);
+                self.devices.run_job(shard, job);
+            }
+            Effect::Client { session, responses } => self.answer(session, Outgoing::Responses(responses)),
+            Effect::CloseClient { session } => {
+                self.answer(session, Outgoing::Close);
+                self.sessions.remove(&session);
+            }
+            Effect::Engine(command) => self.devices.engine(command),
+            Effect::Peers(peers) => {
+                self.transport.set_peers(&peers);
+                *self.shared.members.lock().unwrap_or_else(PoisonError::into_inner) = peers;
+            }
+            Effect::Report(report) => self.report(report),
+            Effect::Stopped => self.stopped = true,
+        }
+    }
+
+    fn answer(&self, session: SessionId, outgoing: Outgoing) {
+        if let Some(outbox) = self.sessions.get(&session) {
+            // The connection may have ended in the meantime; the node hears of that by an event of its own.
+            let _ = outbox.send(outgoing);
+        }
+    }
+
+    fn report(&self, report: Report) {
+        match report {
+            Report::Leader { shard, leader, term } => {
+                match leader {
+                    Some(leader) => tracing::info!(%shard, %leader, term, "leader"),
+                    None => tracing::info!(%shard, term, "no leader"),
+                }
+                self.shared.leaders.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, (leader, term));
+            }
+            Report::Fault(error) => tracing::error!(%error, detail = error.detail(), "fault"),
+            Report::Info(text) => tracing::info!("{text}"),
+        }
+    }
+
+    /// Lets connections know the roles, once the node knows them and whenever they change.
+    fn publish(&mut self) {
+        let Some(catalog) = self.node.catalog() else { return };
+        if self.catalog.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &catalog)) {
+            self.shared.credentials.publish(Arc::clone(&catalog));
+            self.catalog = Some(catalog);
+        }
+    }
+}

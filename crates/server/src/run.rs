@@ -1,0 +1,290 @@
+//! A node's process from its start to its end: data directory, keys, threads, ports, signals.
+
+use crate::control::{self, Control};
+use crate::devices::LocalDevices;
+use crate::directory::{Directory, Place};
+use crate::http::{self, Pages};
+use crate::identity::{ClusterKeys, parse_pem};
+use crate::inbox::Inbox;
+use crate::internal::Internal;
+use crate::metrics::Metrics;
+use crate::node_thread::{self, Shared};
+use crate::options::{self, Options};
+use crate::postgres::SqlServer;
+use crate::transport::join::{self, Doorkeeper, Newcomer, PeerRecord};
+use crate::transport::links::Links;
+use crate::transport::{self, Transport, tls};
+use base::{Error, Result, SqlState};
+use node::NodeConfig;
+use node::event::Event;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+
+/// Stack of a thread that moves bytes.
+const STACK_BYTES: usize = 512 << 10;
+const IO_THREADS_MAX: usize = 4;
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 4096;
+/// How long a stop waits for the node to hand over what it leads and to end its sessions.
+const STOP_MAX: Duration = Duration::from_secs(15);
+/// How long threads may take to end after that.
+const THREADS_MAX: Duration = Duration::from_millis(500);
+const MEMORY_BYTES_MIN: u64 = 32 << 20;
+const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// Why it could not start, or had to stop.
+pub fn run(options: Options) -> Result<()> {
+    raise_file_limit();
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(serve(&runtime, options));
+    runtime.shutdown_timeout(THREADS_MAX);
+    outcome
+}
+
+fn runtime() -> Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads((cores / 2).clamp(1, IO_THREADS_MAX))
+        .max_blocking_threads(8)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("io")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, format!("threads could not be started: {error}")))
+}
+
+/// The addresses of a node: where it listens, and where others reach it.
+struct Addresses {
+    nodes: TcpListener,
+    clients: TcpListener,
+    advertise: String,
+    sql_advertise: String,
+}
+
+impl Addresses {
+    fn bind(options: &Options) -> Result<Addresses> {
+        let nodes = bind(&options.listen)?;
+        let clients = bind(&options.sql_listen)?;
+        let reached = |listener: &TcpListener, told: &Option<String>, option: &str| {
+            let bound = listener.local_addr().map_err(|error| Error::new(SqlState::IO_ERROR, error.to_string()))?;
+            match told {
+                Some(address) => Ok(address.clone()),
+                None if bound.ip().is_unspecified() => {
+                    Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("other machines cannot reach this node at {bound}"))
+                        .with_hint(format!("tell their way to it with {option} HOST:PORT")))
+                }
+                None => Ok(bound.to_string()),
+            }
+        };
+        let advertise = reached(&nodes, &options.advertise, "--advertise")?;
+        let sql_advertise = reached(&clients, &options.sql_advertise, "--sql-advertise")?;
+        Ok(Addresses { nodes, clients, advertise, sql_advertise })
+    }
+
+    /// Names by which clients may verify the node.
+    fn hosts(&self) -> Vec<String> {
+        let host = |address: &str| address.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
+        [&self.advertise, &self.sql_advertise].into_iter().filter_map(|address| host(address)).collect()
+    }
+}
+
+async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
+    let directory = Directory::lock(&options.data)?;
+    let addresses = Addresses::bind(&options)?;
+    let place = settle(&directory, &options, &addresses).await?;
+    let keys = ClusterKeys::load(&options.data)?;
+    let node_keys = keys.issue(place.node, &addresses.hosts())?;
+    let own = PeerRecord {
+        node: place.node,
+        address: addresses.advertise.clone(),
+        sql_address: addresses.sql_advertise.clone(),
+        locality: options.locality.clone(),
+    };
+
+    let (inbox, metrics, shared) = (Arc::new(Inbox::default()), Arc::new(Metrics::default()), Arc::new(Shared::new()));
+    let links = Arc::new(Links::new(options.locality.clone()));
+    let transport = Transport::new(
+        runtime.handle().clone(),
+        &keys,
+        &node_keys,
+        Arc::clone(&links),
+        Arc::clone(&inbox),
+        Arc::clone(&metrics),
+    )?;
+    let transport = Arc::new(transport);
+    if options.control == options::Control::Stdin {
+        let control = Control { links: Arc::clone(&links), shared: Arc::clone(&shared), inbox: Arc::clone(&inbox) };
+        control.listen().map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
+    }
+    let (chain, key) = match &options.tls_files {
+        Some((certificate, key)) => parse_pem(&read(certificate)?, &read(key)?)?,
+        None => node_keys.parse()?,
+    };
+    let client_tls = TlsAcceptor::from(Arc::new(tls::for_clients(chain, key)?));
+    let server = Arc::new(SqlServer::new(
+        Arc::clone(&inbox),
+        Arc::clone(&shared.credentials),
+        Some(client_tls),
+        Arc::clone(&metrics),
+        links.gate(),
+        options.connections_max as usize,
+    ));
+
+    let memory_bytes = options.memory_bytes.unwrap_or_else(default_memory).max(MEMORY_BYTES_MIN);
+    let (devices, files, stores) = LocalDevices::open(&directory, memory_bytes, Arc::clone(&inbox), Arc::clone(&metrics))?;
+    let config = NodeConfig {
+        node: place.node,
+        boot: place.boot,
+        locality: options.locality.clone(),
+        address: own.address.clone(),
+        sql_address: own.sql_address.clone(),
+        seed: u64::from_ne_bytes(crate::postgres::credentials::random()),
+        shards: place.shards,
+        start: place.start,
+        memory_bytes,
+    };
+    let mut stopped = shared.stopped.subscribe();
+    let start = node_thread::Start {
+        config,
+        files: Box::new(files),
+        stores,
+        devices,
+        inbox: Arc::clone(&inbox),
+        transport: Arc::clone(&transport),
+        shared: Arc::clone(&shared),
+        metrics: Arc::clone(&metrics),
+    };
+    let opened = node_thread::spawn(start).map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
+    opened.await.map_err(|_| Error::internal("the node's thread ended while it was opened"))??;
+
+    let acceptor = TlsAcceptor::from(Arc::new(tls::acceptor(&keys, &node_keys)?));
+    let internal = Internal { server: Arc::clone(&server) };
+    let doorkeeper = Doorkeeper { keys, internal, members: Arc::clone(&shared.members), own: own.clone() };
+    tokio::spawn(transport::listen(Arc::clone(&transport), addresses.nodes, acceptor, Arc::new(doorkeeper)));
+    tokio::spawn(Arc::clone(&server).listen(addresses.clients));
+    let http_address = match &options.http_listen {
+        Some(address) => {
+            let listener = http::bind(address).await?;
+            let bound = listener.local_addr().map_or_else(|_| address.clone(), |bound| bound.to_string());
+            let pages = Pages { own: own.clone(), server: Arc::clone(&server), shared: Arc::clone(&shared), metrics };
+            tokio::spawn(http::listen(Arc::new(pages), listener));
+            Some(bound)
+        }
+        None => None,
+    };
+    tracing::info!(
+        node = place.node.0,
+        place = %options.locality,
+        data = %options.data.display(),
+        "PostgreSQL on {}, nodes on {}; try: psql -h {} -p {} -U florin florin",
+        own.sql_address,
+        own.address,
+        own.sql_address.rsplit_once(':').map_or("", |(host, _)| host),
+        own.sql_address.rsplit_once(':').map_or("", |(_, port)| port),
+    );
+    if options.control == options::Control::Stdin {
+        control::say(&serde_json::json!({ "ready": {
+            "node": place.node.0, "address": own.address, "sql_address": own.sql_address, "http_address": http_address,
+        }}));
+    }
+    wait_for_end(&inbox, &mut stopped).await
+}
+
+/// Makes sure that the directory belongs to a node of a cluster, and says which.
+async fn settle(directory: &Directory, options: &Options, addresses: &Addresses) -> Result<Place> {
+    if directory.is_new()? {
+        match &options.join {
+            Some(join) => {
+                let newcomer = Newcomer {
+                    address: addresses.advertise.clone(),
+                    sql_address: addresses.sql_advertise.clone(),
+                    locality: options.locality.clone(),
+                };
+                let membership = join::join(join, &newcomer).await?;
+                membership.keys.save(&options.data)?;
+                directory.make_member(&membership.keys.cluster, membership.node, membership.peers)?;
+            }
+            None => crate::make_cluster(directory, base::locality::LocalityMode::Single, None).map(drop)?,
+        }
+    } else if let Some(join) = &options.join {
+        // A node that was restarted with the arguments of its first start.
+        directory.must_belong_to(&join.token, &ClusterKeys::load(&options.data)?)?;
+    }
+    directory.start()
+}
+
+async fn wait_for_end(inbox: &Inbox, stopped: &mut tokio::sync::watch::Receiver<bool>) -> Result<()> {
+    let no_signals = |error: io::Error| Error::new(SqlState::INSUFFICIENT_RESOURCES, format!("signals cannot be received: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        _ = interrupt.recv() => {
+            tracing::info!("interrupted: stopping at once; what was acknowledged is in the log");
+            return Ok(());
+        }
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("told to stop: handing over what this node leads");
+    inbox.event(Event::Drain);
+    tokio::select! {
+        _ = tokio::time::timeout(STOP_MAX, stopped.wait_for(|stopped| *stopped)) => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn bind(address: &str) -> Result<TcpListener> {
+    let resolved = address.to_socket_addrs().ok().and_then(|mut all| all.next()).ok_or_else(|| {
+        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{address:?} is no address to listen on: write host:port"))
+    })?;
+    let listen = || {
+        let socket = if resolved.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(resolved)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| cannot_listen(address, &error))
+}
+
+pub(crate) fn cannot_listen(address: &str, error: &io::Error) -> Error {
+    let told = Error::new(SqlState::IO_ERROR, format!("cannot listen on {address}: {error}"));
+    match error.kind() {
+        io::ErrorKind::AddrInUse => told.with_hint("another process uses this port; choose another with --listen, --sql-listen or --http"),
+        _ => told,
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::new(SqlState::IO_ERROR, format!("{} could not be read: {error}", path.display())))
+}
+
+/// A quarter of the machine's memory.
+fn default_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.map_or(MEMORY_BYTES_DEFAULT, |kib| kib * 1024 / 4)
+}
+
+/// Each connection is a file: allow as many as the system does.
+#[allow(unsafe_code, reason = "resource limits have no safe interface in the standard library")]
+fn raise_file_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls only read or write the structure they are given, which lives across them.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max;
+            // A refusal leaves the limit as it is, and connections beyond it are told.
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}

@@ -12,7 +12,7 @@ fn the_bytes_of_a_row_stay_what_they_are() {
     let values = [Value::Int4(7), Value::text("ab"), Value::Null, Value::Numeric(Numeric { digits: -12_345, scale: 2 }), Value::Bool(true)];
     let mut bytes = Vec::new();
     layout.encode(&values, &mut bytes).expect("types fit");
-    assert_eq!(bytes, [1, 5, 0, 0b100, 7, 0, 0, 0, 2, b'a', b'b', 3, 2, 0xc7, 0xcf, 1]);
+    assert_eq!(bytes, [1, 5, 0, 0b100, 7, 0, 0, 0, 2, b'a', b'b', 3, 2, 0xcf, 0xc7, 1]);
     assert_eq!(layout.decode(&bytes).expect("was just encoded"), values);
 }
 

@@ -5,6 +5,7 @@
 
 pub mod array;
 pub mod ast;
+pub mod binary;
 pub mod calendar;
 pub mod cast;
 pub mod datetime;
@@ -17,6 +18,7 @@ pub mod settings;
 pub mod stored;
 pub mod text;
 pub mod wide;
+pub mod wire;
 pub mod zone;
 
 pub use settings::Settings;

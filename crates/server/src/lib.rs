@@ -6,8 +6,8 @@
 // The shell may use files, threads, sockets and clocks; the bans hold for the pure crates.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-pub mod disk;
 pub mod directory;
+pub mod disk;
 pub mod identity;
 pub mod inbox;
 pub mod internal;

@@ -3,7 +3,6 @@
 //! A segment file is filled with zeros before it gets its name, so that writing the log later changes no metadata of the file
 //! system and needs no space. `salt` beside the segments is drawn once; without it no write of the log is recognised.
 
-use super::directory::{failed, replace_file};
 use base::{Error, Result, SqlState};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -148,4 +147,22 @@ const REBUILD: &str = "Restore the file, or rebuild the node: remove its directo
 fn without_salt(directory: &Path) -> Error {
     let message = format!("{} has segments of the log, but no file {SALT_FILE}, without which they cannot be read", directory.display());
     Error::new(SqlState::DATA_CORRUPTED, message).with_hint(REBUILD)
+}
+
+/// Replaces a file as a whole, durably.
+fn replace_file(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let (path, beside) = (directory.join(name), directory.join(format!("{name}.new")));
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(directory)?.sync_all()
+    };
+    write().map_err(|error| failed("write", &path, &error))
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    let state = if error.kind() == ErrorKind::StorageFull { SqlState::DISK_FULL } else { SqlState::IO_ERROR };
+    Error::new(state, format!("cannot {what} {}: {error}", path.display()))
 }

@@ -1,9 +1,8 @@
-//! The node's disk: the data directory, the log's files and the thread that writes them, and the workers for slow jobs.
+//! The node's disk: the log's files and the thread that writes them, and the workers for slow jobs.
 //!
 //! It carries out what the pure cores ask for and reports how it went. A failed write other than for want of space is never
 //! tried again: the report says that the process must stop. Never here: what the bytes mean.
 
-mod directory;
 mod files;
 mod jobs;
 mod log_thread;
@@ -11,7 +10,6 @@ mod log_thread;
 mod ring;
 mod writer;
 
-pub use directory::{DataDirectory, FORMAT_VERSION, Identity};
 pub use files::FileLogFiles;
 pub use jobs::{JOBS_WAITING_MAX, JobPool};
 pub use log_thread::{DiskOptions, DiskReport, DiskThread};

@@ -39,3 +39,6 @@ pub use members::MemberList;
 pub use sequence::{read_sequence_row, sequence_row};
 pub use shard::{Bootstrap, Shard, ShardConfig};
 pub use state::BOUND;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Several voters: elections, lost leaders, what was and was not committed, leases, planned handover.
+
+use super::cluster::*;
+use crate::event::Control;
+use base::{NodeId, Prng, RequestId, Version};
+use std::collections::BTreeMap;
+use storage::access::*;
+
+#[test]
+fn three_voters_elect_one_leader_and_commit() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    cluster.put(leader, "a", "1");
+    cluster.run(200);
+    cluster.assert_equal();
+    let follower = if leader == n(1) { n(2) } else { n(1) };
+    let context = cluster.txn();
+    let refused = cluster.call(follower, read_request(&context, "a", None));
+    assert_eq!(refused, Response::Refused(Refusal::NotLeader(Some(leader))));
+}
+
+#[test]
+fn a_cut_off_leader_is_replaced_within_a_second_and_knows_its_outcomes() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    let context = cluster.txn();
+    let request = commit_request(&context, vec![put("a", "1", Version::ZERO)]);
+    let first = cluster.call(old, request.clone());
+    cluster.isolate(old);
+    let gap = cluster.run_until(2_000, |cluster| cluster.leaders().iter().any(|node| *node != old));
+    assert!(gap < 1_000, "{gap} ms");
+    let new = cluster.leaders().into_iter().find(|node| *node != old).unwrap();
+    assert_eq!(cluster.call(new, request), first);
+    assert!(!cluster.shard(old).serves());
+    cluster.heal();
+    cluster.run(500);
+    cluster.put(new, "a", "2");
+    cluster.run(200);
+    cluster.assert_equal();
+}
+
+#[test]
+fn what_a_lost_leader_only_proposed_is_taken_back_and_answered_not_leader() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    cluster.put(old, "a", "1");
+    cluster.run(100);
+    let base = cluster.get(old, "a").unwrap().version;
+    cluster.isolate(old);
+    let context = cluster.txn();
+    let pending = cluster.ask(old, commit_request(&context, vec![put("a", "lost", base)]));
+    let reader = cluster.txn();
+    let reading = cluster.ask(old, read_request(&reader, "a", None));
+    cluster.run(1_500);
+    for id in [pending, reading] {
+        assert!(matches!(cluster.answers[&id], Response::Refused(Refusal::NotLeader(_))), "{:?}", cluster.answers[&id]);
+    }
+    let new = cluster.leader();
+    assert_eq!(cluster.row(new, "a").as_deref(), Some("1"));
+    cluster.put(new, "a", "2");
+    cluster.heal();
+    cluster.run(500);
+    cluster.assert_equal();
+    let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true });
+    assert_eq!(outcome, Response::Outcome(Outcome::Aborted));
+}
+
+#[test]
+fn no_answer_leaves_before_a_majority_has_what_it_saw() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    cluster.run(200);
+    cluster.isolate(leader);
+    let context = cluster.txn();
+    let commit = cluster.ask(leader, commit_request(&context, vec![put("a", "1", Version::ZERO)]));
+    let reader = cluster.txn();
+    let read = cluster.ask(leader, read_request(&reader, "a", None));
+    let settled = cluster.txn();
+    let untouched = cluster.ask(leader, read_request(&settled, "b", None));
+    cluster.run(100);
+    assert!(!cluster.answers.contains_key(&commit) && !cluster.answers.contains_key(&read));
+    assert!(cluster.answers.contains_key(&untouched));
+    cluster.heal();
+    assert!(matches!(cluster.answer(commit), Response::Committed { .. }));
+    assert!(matches!(cluster.answer(read), Response::Rows { .. }));
+}
+
+#[test]
+fn a_commit_without_the_lost_locks_goes_through_if_nothing_changed() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    let base = cluster.put(old, "a", "1");
+    let mut contexts = [cluster.txn(), cluster.txn()];
+    cluster.call(old, read_request(&contexts[0], "a", Some(LockMode::Update)));
+    contexts.iter_mut().for_each(|context| context.holds_locks = true);
+    cluster.crash(old);
+    let new = cluster.leader();
+    let lost = cluster.call(new, read_request(&contexts[0], "a", Some(LockMode::Update)));
+    assert_eq!(refused_with(&lost), "40001");
+    let done = cluster.call(new, commit_request(&contexts[0], vec![put("a", "2", base)]));
+    assert!(matches!(done, Response::Committed { .. }), "{done:?}");
+    let refused = cluster.call(new, commit_request(&contexts[1], vec![put("a", "3", base)]));
+    assert_eq!(refused_with(&refused), "40001");
+}
+
+#[test]
+fn a_planned_handover_keeps_locks_and_is_short() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    let to = if old == n(1) { n(2) } else { n(1) };
+    let base = cluster.put(old, "a", "1");
+    let mut holder = cluster.txn();
+    cluster.call(old, read_request(&holder, "a", Some(LockMode::Update)));
+    holder.holds_locks = true;
+    let waiter = cluster.txn();
+    let turned_away = cluster.ask(old, read_request(&waiter, "a", Some(LockMode::Update)));
+    cluster.control(old, Control::Transfer { to });
+    let gap = cluster.run_until(1_000, |cluster| cluster.leaders() == [to]);
+    assert!(gap <= 100, "{gap} ms");
+    assert_eq!(cluster.answer(turned_away), Response::Refused(Refusal::Busy));
+    let waiting = cluster.ask(to, read_request(&waiter, "a", Some(LockMode::Update)));
+    cluster.run(50);
+    assert!(!cluster.answers.contains_key(&waiting));
+    let done = cluster.call(to, commit_request(&holder, vec![put("a", "2", base)]));
+    assert!(matches!(done, Response::Committed { .. }), "{done:?}");
+    assert!(matches!(cluster.answer(waiting), Response::Rows { .. }));
+}
+
+#[test]
+fn a_handover_to_a_lost_target_is_given_up_and_the_leader_goes_on() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    let to = if old == n(1) { n(2) } else { n(1) };
+    cluster.run(100);
+    cluster.crash(to);
+    cluster.control(old, Control::Transfer { to });
+    cluster.run(700);
+    let leader = cluster.leader();
+    assert_eq!(leader, old);
+    cluster.put(leader, "a", "1");
+}
+
+#[test]
+fn two_phase_commits_survive_the_leader_between_the_phases() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    let context = cluster.txn();
+    let prepare = Request::Prepare {
+        context: context.clone(),
+        writes: vec![put("a", "1", Version::ZERO)],
+        reads: ReadSet::default(),
+        parts: 0,
+        participants: vec![SHARD, base::ShardId(1)],
+    };
+    let Response::Prepared { version } = cluster.call(old, prepare) else { panic!() };
+    cluster.crash(old);
+    let new = cluster.leader();
+    let writer = cluster.txn();
+    let waiting = cluster.ask(new, read_request(&writer, "a", Some(LockMode::Update)));
+    let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true });
+    assert_eq!(outcome, Response::Outcome(Outcome::Prepared(version)));
+    assert!(!cluster.answers.contains_key(&waiting));
+    cluster.call(new, Request::Decide { txn: context.txn, version: Some(version) });
+    let Response::Rows { rows, .. } = cluster.answer(waiting) else { panic!() };
+    assert_eq!(rows[0].as_ref().unwrap().version, version);
+    cluster.start(old);
+    cluster.run(1_000);
+    cluster.assert_equal();
+}
+
+#[test]
+fn a_new_leader_commits_above_every_snapshot_that_was_served() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    cluster.put(old, "a", "1");
+    cluster.run(5_000);
+    let reader = cluster.txn();
+    let Response::Rows { snapshot, .. } = cluster.call(old, read_request(&reader, "a", None)) else { panic!() };
+    cluster.crash(old);
+    let new = cluster.leader();
+    assert!(cluster.put(new, "a", "2") > snapshot);
+}
+
+#[test]
+fn a_follower_reads_what_the_leader_has_closed() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let version = cluster.put(leader, "a", "1");
+    cluster.run(300);
+    let follower = if leader == n(1) { n(2) } else { n(1) };
+    let context = Context { follower: true, snapshot: Snapshot::At(version), ..cluster.txn() };
+    let Response::Rows { rows, .. } = cluster.call(follower, read_request(&context, "a", None)) else { panic!() };
+    assert_eq!(rows[0].as_ref().unwrap().version, version);
+}
+
+#[test]
+fn the_preferred_replica_campaigns_first() {
+    for _ in 0..3 {
+        let mut cluster = Cluster::new(3);
+        for (node, priority) in [(1, 0), (2, 4), (3, 0)] {
+            cluster.control(n(node), Control::Priority(priority));
+        }
+        assert_eq!(cluster.leader(), n(2));
+    }
+}
+
+#[test]
+fn a_witness_hands_the_log_on_and_never_serves() {
+    let bootstrap = crate::Bootstrap { voters: vec![n(1), n(2)], witnesses: vec![n(3)], ..Default::default() };
+    let mut cluster = Cluster::with(bootstrap);
+    let leader = cluster.leader();
+    assert_ne!(leader, n(3));
+    let other = if leader == n(1) { n(2) } else { n(1) };
+    cluster.run(200);
+    cluster.isolate(other);
+    cluster.put(leader, "a", "1");
+    cluster.crash(leader);
+    cluster.heal();
+    let new = cluster.leader();
+    assert_eq!(new, other);
+    assert_eq!(cluster.row(new, "a").as_deref(), Some("1"));
+    assert!(!cluster.shard(n(3)).status().rows);
+}
+
+/// Acknowledged commits of counters are never lost and never doubled, whoever fails and whenever.
+#[test]
+fn acknowledged_increments_survive_random_faults() {
+    for seed in 0..12 {
+        let mut prng = Prng::new(seed);
+        let mut cluster = Cluster::new(3);
+        cluster.active_bytes_max = 4096;
+        cluster.disk_delay = prng.below(4) * 1_000;
+        let mut acknowledged: u64 = 0;
+        let mut open: BTreeMap<RequestId, (Context, Request)> = BTreeMap::new();
+        let mut down: Option<NodeId> = None;
+        for _ in 0..1_500 {
+            cluster.step();
+            match prng.below(120) {
+                0 => cluster.isolate(n(1 + prng.below(3) as u32)),
+                1..=2 => cluster.heal(),
+                3 if down.is_none() => {
+                    let node = n(1 + prng.below(3) as u32);
+                    cluster.crash(node);
+                    down = Some(node);
+                }
+                4..=7 => {
+                    if let Some(node) = down.take() {
+                        cluster.start(node);
+                    }
+                }
+                8 => {
+                    if let Some(leader) = cluster.leaders().first().copied() {
+                        cluster.control(leader, Control::Transfer { to: n(1 + prng.below(3) as u32) });
+                    }
+                }
+                _ => {}
+            }
+            if let Some(leader) = cluster.leaders().last().copied()
+                && open.len() < 4
+            {
+                increment(&mut cluster, leader, &mut open);
+            }
+            settle_open(&mut cluster, &mut open, &mut acknowledged);
+        }
+        cluster.heal();
+        if let Some(node) = down {
+            cluster.start(node);
+        }
+        cluster.run(3_000);
+        settle_open(&mut cluster, &mut open, &mut acknowledged);
+        for (context, request) in open.values() {
+            let leader = cluster.leader();
+            let outcome = cluster.call(leader, Request::Inquire { txn: context.txn, refuse: true });
+            if let Response::Outcome(Outcome::Committed(_)) = outcome
+                && matches!(request, Request::Commit { .. })
+            {
+                acknowledged += 1;
+            }
+        }
+        let leader = cluster.leader();
+        let total: u64 = cluster.row(leader, "counter").map_or(0, |row| row.parse().unwrap());
+        assert_eq!(total, acknowledged, "seed {seed}");
+        assert!(total > 20, "seed {seed}: only {total}");
+        cluster.run(1_000);
+        cluster.assert_equal();
+    }
+}
+
+fn increment(cluster: &mut Cluster, leader: NodeId, open: &mut BTreeMap<RequestId, (Context, Request)>) {
+    let context = cluster.txn();
+    let request = read_request(&context, "counter", Some(LockMode::Update));
+    let id = cluster.ask(leader, request.clone());
+    open.insert(id, (context, request));
+}
+
+fn settle_open(cluster: &mut Cluster, open: &mut BTreeMap<RequestId, (Context, Request)>, acknowledged: &mut u64) {
+    let answered: Vec<RequestId> = open.keys().copied().filter(|id| cluster.answers.contains_key(id)).collect();
+    for id in answered {
+        let (mut context, request) = open.remove(&id).unwrap();
+        let leader = cluster.leaders().last().copied();
+        match (cluster.answers[&id].clone(), request) {
+            (Response::Rows { rows, .. }, _) => {
+                let (count, base) = rows[0].as_ref().map_or((0, Version::ZERO), |found| {
+                    (std::str::from_utf8(&found.row).unwrap().parse::<u64>().unwrap(), found.version)
+                });
+                context.holds_locks = true;
+                let request = commit_request(&context, vec![put("counter", &(count + 1).to_string(), base)]);
+                if let Some(leader) = leader {
+                    let id = cluster.ask(leader, request.clone());
+                    open.insert(id, (context, request));
+                }
+            }
+            (Response::Committed { .. }, _) => *acknowledged += 1,
+            (Response::Refused(Refusal::Error(_)), _) => {
+                if let Some(leader) = leader {
+                    cluster.ask(leader, Request::Rollback { txn: context.txn });
+                }
+            }
+            (Response::Refused(_), request @ Request::Commit { .. }) => match leader {
+                Some(leader) => {
+                    let id = cluster.ask(leader, request.clone());
+                    open.insert(id, (context, request));
+                }
+                None => {
+                    // Asked at the end.
+                    open.insert(RequestId(u64::MAX - id.0), (context, request));
+                }
+            },
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! A shard of one voter: reads, scans, locks, commits, sequences, flushes and restarts.
+
+use super::cluster::*;
+use crate::event::ShardEvent;
+use crate::system;
+use base::{Prng, SchemaVersion, Version};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use storage::access::*;
+
+fn one() -> (Cluster, base::NodeId) {
+    let mut cluster = Cluster::new(1);
+    let leader = cluster.leader();
+    (cluster, leader)
+}
+
+#[test]
+fn a_sole_voter_serves_at_once() {
+    let mut cluster = Cluster::new(1);
+    let waited = cluster.run_until(1_000, |cluster| !cluster.leaders().is_empty());
+    assert!(waited <= 100, "{waited} ms");
+}
+
+#[test]
+fn what_is_committed_is_read_and_survives_a_crash() {
+    let (mut cluster, node) = one();
+    assert_eq!(cluster.row(node, "a"), None);
+    let first = cluster.put(node, "a", "1");
+    let second = cluster.put(node, "a", "2");
+    assert!(second > first);
+    cluster.crash(node);
+    cluster.start(node);
+    cluster.leader();
+    assert_eq!(cluster.row(node, "a").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_snapshot_keeps_seeing_what_it_saw() {
+    let (mut cluster, node) = one();
+    let first = cluster.put(node, "a", "1");
+    cluster.put(node, "a", "2");
+    let mut context = cluster.txn();
+    context.snapshot = Snapshot::At(first);
+    let Response::Rows { rows, snapshot, .. } = cluster.call(node, read_request(&context, "a", None)) else { panic!() };
+    assert_eq!((rows[0].as_ref().unwrap().row.as_ref(), snapshot), (&b"1"[..], first));
+    context.isolation = Isolation::RepeatableRead;
+    let locked = cluster.call(node, read_request(&context, "a", Some(LockMode::Update)));
+    assert_eq!(refused_with(&locked), "40001");
+}
+
+#[test]
+fn a_commit_sent_again_has_the_same_outcome() {
+    let (mut cluster, node) = one();
+    let context = cluster.txn();
+    let request = commit_request(&context, vec![put("a", "1", Version::ZERO)]);
+    let first = cluster.call(node, request.clone());
+    assert_eq!(cluster.call(node, request), first);
+    let Response::Committed { version } = first else { panic!() };
+    let asked = cluster.call(node, Request::Inquire { txn: context.txn, refuse: true });
+    assert_eq!(asked, Response::Outcome(Outcome::Committed(version)));
+}
+
+#[test]
+fn a_commit_on_a_changed_row_without_its_lock_is_refused() {
+    let (mut cluster, node) = one();
+    cluster.put(node, "a", "1");
+    let refused = cluster.commit(node, vec![put("a", "2", Version::ZERO)]);
+    assert_eq!(refused_with(&refused), "40001");
+}
+
+#[test]
+fn a_refused_transaction_never_commits() {
+    let (mut cluster, node) = one();
+    let context = cluster.txn();
+    let asked = cluster.call(node, Request::Inquire { txn: context.txn, refuse: true });
+    assert_eq!(asked, Response::Outcome(Outcome::Aborted));
+    let late = cluster.call(node, commit_request(&context, vec![put("a", "1", Version::ZERO)]));
+    assert_eq!(refused_with(&late), "40001");
+}
+
+#[test]
+fn a_second_writer_waits_for_the_first_and_sees_its_row() {
+    let (mut cluster, node) = one();
+    let base = cluster.put(node, "a", "1");
+    let (mut first, second) = (cluster.txn(), cluster.txn());
+    cluster.call(node, read_request(&first, "a", Some(LockMode::Update)));
+    first.holds_locks = true;
+    let waiting = cluster.ask(node, read_request(&second, "a", Some(LockMode::Update)));
+    cluster.run(300);
+    assert!(!cluster.answers.contains_key(&waiting));
+    assert!(cluster.reports.iter().any(|report| report.contains("waits for")));
+    let committed = cluster.call(node, commit_request(&first, vec![put("a", "2", base)]));
+    let Response::Committed { version } = committed else { panic!("{committed:?}") };
+    let Response::Rows { rows, .. } = cluster.answer(waiting) else { panic!() };
+    assert_eq!(rows[0].as_ref().unwrap().version, version);
+}
+
+#[test]
+fn nowait_skip_locked_and_time_limits_end_a_wait() {
+    let (mut cluster, node) = one();
+    let (first, second) = (cluster.txn(), cluster.txn());
+    cluster.call(node, read_request(&first, "a", Some(LockMode::Update)));
+    let mut ask = |wait| {
+        let reads = vec![KeyRead { key: key("a"), lock: Some(LockMode::Share) }];
+        cluster.call(node, Request::Read { context: second.clone(), reads, wait })
+    };
+    assert_eq!(refused_with(&ask(LockWait::NoWait)), "55P03");
+    assert_eq!(refused_with(&ask(LockWait::Wait(Some(Duration::from_millis(50))))), "55P03");
+    let Response::Rows { skipped, .. } = ask(LockWait::SkipLocked) else { panic!() };
+    assert_eq!(skipped, [0]);
+}
+
+#[test]
+fn a_wait_can_be_canceled_and_a_rollback_lets_others_go_on() {
+    let (mut cluster, node) = one();
+    let (first, second, third) = (cluster.txn(), cluster.txn(), cluster.txn());
+    cluster.call(node, read_request(&first, "a", Some(LockMode::Update)));
+    let canceled = cluster.ask(node, read_request(&second, "a", Some(LockMode::Update)));
+    let goes_on = cluster.ask(node, read_request(&third, "a", Some(LockMode::Update)));
+    cluster.ask(node, Request::CancelWait { txn: second.txn });
+    assert_eq!(refused_with(&cluster.answer(canceled)), "57014");
+    cluster.call(node, Request::Rollback { txn: first.txn });
+    assert!(matches!(cluster.answer(goes_on), Response::Rows { .. }));
+}
+
+#[test]
+fn the_youngest_of_a_deadlock_is_refused() {
+    let (mut cluster, node) = one();
+    let (old, young) = (cluster.txn(), cluster.txn());
+    cluster.call(node, read_request(&old, "a", Some(LockMode::Update)));
+    cluster.call(node, read_request(&young, "b", Some(LockMode::Update)));
+    let young_waits = cluster.ask(node, read_request(&young, "a", Some(LockMode::Update)));
+    let old_waits = cluster.ask(node, read_request(&old, "b", Some(LockMode::Update)));
+    assert_eq!(refused_with(&cluster.answer(young_waits)), "40P01");
+    cluster.call(node, Request::Rollback { txn: young.txn });
+    assert!(matches!(cluster.answer(old_waits), Response::Rows { .. }));
+}
+
+#[test]
+fn a_table_lock_keeps_writers_out_and_waits_for_them() {
+    let (mut cluster, node) = one();
+    let (writer, schema, late) = (cluster.txn(), cluster.txn(), cluster.txn());
+    cluster.call(node, read_request(&writer, "a", Some(LockMode::Update)));
+    let lock = Request::LockTables {
+        context: schema.clone(),
+        tables: vec![TABLE],
+        exclusive: true,
+        wait: LockWait::Wait(None),
+    };
+    let locking = cluster.ask(node, lock);
+    let waiting = cluster.ask(node, read_request(&late, "b", Some(LockMode::Update)));
+    cluster.run(20);
+    assert!(!cluster.answers.contains_key(&locking) && !cluster.answers.contains_key(&waiting));
+    cluster.call(node, Request::Rollback { txn: writer.txn });
+    assert_eq!(cluster.answer(locking), Response::Done);
+    assert_eq!(cluster.row(node, "b"), None);
+    cluster.call(node, Request::Rollback { txn: schema.txn });
+    assert!(matches!(cluster.answer(waiting), Response::Rows { .. }));
+}
+
+#[test]
+fn sequences_give_each_number_once() {
+    let (mut cluster, node) = one();
+    let mut take = |count| {
+        let request = Request::Sequence { key: key("s"), start: 5, increment: 2, min: 1, max: 20, cycle: false, count };
+        cluster.call(node, request)
+    };
+    assert_eq!(take(3), Response::Sequence { first: 5, count: 3 });
+    assert_eq!(take(10), Response::Sequence { first: 11, count: 5 });
+    assert_eq!(refused_with(&take(1)), "2200H");
+    assert_eq!(cluster.call(node, Request::SetSequence { key: key("s"), value: 3, called: false }), Response::Done);
+    let again = Request::Sequence { key: key("s"), start: 5, increment: 2, min: 1, max: 20, cycle: false, count: 1 };
+    assert_eq!(cluster.call(node, again), Response::Sequence { first: 3, count: 1 });
+}
+
+#[test]
+fn a_newer_schema_refuses_old_plans_and_an_older_one_waits() {
+    let (mut cluster, node) = one();
+    let change = cluster.txn();
+    let ahead = Context { schema: SchemaVersion(1), ..cluster.txn() };
+    let waiting = cluster.ask(node, read_request(&ahead, "a", None));
+    let write = system::schema_write(SchemaVersion(1), Version::ZERO);
+    assert!(matches!(cluster.call(node, commit_request(&change, vec![write])), Response::Committed { .. }));
+    assert!(matches!(cluster.answer(waiting), Response::Rows { .. }));
+    let behind = cluster.txn();
+    let refused = cluster.call(node, read_request(&behind, "a", None));
+    assert_eq!(refused, Response::Refused(Refusal::StaleSchema(SchemaVersion(1))));
+    let far = Context { schema: SchemaVersion(2), ..cluster.txn() };
+    assert_eq!(cluster.call(node, read_request(&far, "a", None)), Response::Refused(Refusal::Busy));
+}
+
+#[test]
+fn serializable_transactions_do_not_both_commit_on_what_the_other_changed() {
+    let (mut cluster, node) = one();
+    cluster.put(node, "a", "1");
+    let snapshot = cluster.put(node, "b", "1");
+    let mut commit = |read: &str, write: &str| {
+        let mut context = cluster.txn();
+        (context.isolation, context.snapshot) = (Isolation::Serializable, Snapshot::At(snapshot));
+        let base = cluster.get(node, write).unwrap().version;
+        let reads = ReadSet { keys: vec![key(read)], ranges: Vec::new() };
+        let writes = vec![put(write, "0", base)];
+        cluster.call(node, Request::Commit { context, writes, reads, parts: 0 })
+    };
+    assert!(matches!(commit("a", "b"), Response::Committed { .. }));
+    assert_eq!(refused_with(&commit("b", "a")), "40001");
+}
+
+#[test]
+fn a_range_that_got_a_row_refuses_its_serializable_reader() {
+    let (mut cluster, node) = one();
+    let snapshot = cluster.put(node, "a", "1");
+    for flush in [false, true] {
+        let mut context = cluster.txn();
+        (context.isolation, context.snapshot) = (Isolation::Serializable, Snapshot::At(snapshot));
+        cluster.put(node, if flush { "m" } else { "k" }, "new");
+        if flush {
+            cluster.shard(node).flush_now();
+            cluster.run(100);
+        }
+        let ranges = vec![KeyRange { start: key("j"), end: key("z") }];
+        let reads = ReadSet { keys: Vec::new(), ranges };
+        let writes = vec![put(if flush { "q" } else { "r" }, "0", Version::ZERO)];
+        let refused = cluster.call(node, Request::Commit { context, writes, reads, parts: 0 });
+        assert_eq!(refused_with(&refused), "40001");
+    }
+}
+
+#[test]
+fn a_prepared_row_makes_its_readers_wait_for_the_decision() {
+    let (mut cluster, node) = one();
+    cluster.put(node, "a", "1");
+    let base = cluster.get(node, "a").unwrap().version;
+    let context = cluster.txn();
+    let prepare = Request::Prepare {
+        context: context.clone(),
+        writes: vec![put("a", "2", base)],
+        reads: ReadSet::default(),
+        parts: 0,
+        participants: vec![SHARD, base::ShardId(1)],
+    };
+    let prepared = cluster.call(node, prepare.clone());
+    let Response::Prepared { version } = prepared else { panic!("{prepared:?}") };
+    assert_eq!(cluster.call(node, prepare), prepared);
+    let reader = cluster.txn();
+    let waiting = cluster.ask(node, read_request(&reader, "a", None));
+    cluster.run(1_200);
+    assert!(!cluster.answers.contains_key(&waiting));
+    assert!(cluster.reports.iter().any(|report| report.contains("undecided")));
+    cluster.crash(node);
+    cluster.answers.remove(&waiting);
+    cluster.start(node);
+    cluster.leader();
+    let waiting = cluster.ask(node, read_request(&reader, "a", None));
+    let scanner = cluster.txn();
+    let range = KeyRange { start: key(""), end: key("z") };
+    let scanning = cluster.ask(node, Request::Scan { context: scanner, range, reverse: true, rows_max: 9 });
+    cluster.run(20);
+    assert!(!cluster.answers.contains_key(&waiting) && !cluster.answers.contains_key(&scanning));
+    let writer = cluster.txn();
+    let locking = cluster.ask(node, read_request(&writer, "a", Some(LockMode::Update)));
+    let decided = Version(version.0 + 10);
+    assert_eq!(cluster.call(node, Request::Decide { txn: context.txn, version: Some(decided) }), Response::Done);
+    assert_eq!(cluster.call(node, Request::Decide { txn: context.txn, version: Some(decided) }), Response::Done);
+    for id in [waiting, locking] {
+        let Response::Rows { rows, .. } = cluster.answer(id) else { panic!() };
+        assert_eq!(rows[0].as_ref().unwrap().version, decided);
+    }
+    assert!(matches!(cluster.answer(scanning), Response::Scanned { rows, .. } if rows.len() == 1));
+}
+
+#[test]
+fn an_aborted_prepare_leaves_nothing() {
+    let (mut cluster, node) = one();
+    let context = cluster.txn();
+    let prepare = Request::Prepare {
+        context: context.clone(),
+        writes: vec![put("a", "2", Version::ZERO)],
+        reads: ReadSet::default(),
+        parts: 0,
+        participants: vec![SHARD],
+    };
+    cluster.call(node, prepare.clone());
+    cluster.call(node, Request::Decide { txn: context.txn, version: None });
+    assert_eq!(cluster.row(node, "a"), None);
+    assert_eq!(refused_with(&cluster.call(node, prepare)), "40001");
+    assert_eq!(cluster.shard(node).status().locks, 0);
+}
+
+#[test]
+fn staged_parts_appear_together_with_their_commit() {
+    let (mut cluster, node) = one();
+    cluster.put(node, "k5", "old");
+    let old = cluster.get(node, "k5").unwrap().version;
+    let mut context = cluster.txn();
+    let lock = Request::LockTables {
+        context: context.clone(),
+        tables: vec![TABLE],
+        exclusive: true,
+        wait: LockWait::Wait(None),
+    };
+    cluster.call(node, lock);
+    context.holds_locks = true;
+    for part in 0..4u32 {
+        let writes = (0..5).map(|i| put(&format!("k{}", part * 5 + i), "new", Version::ZERO)).collect();
+        let staged = Request::Stage { context: context.clone(), part, writes };
+        assert_eq!(cluster.call(node, staged), Response::Done);
+    }
+    assert_eq!(cluster.row(node, "k5").as_deref(), Some("old"));
+    cluster.jobs_held = true;
+    let commit = Request::Commit { context: context.clone(), writes: Vec::new(), reads: ReadSet::default(), parts: 4 };
+    assert!(matches!(cluster.call(node, commit), Response::Committed { .. }));
+    for moved in [false, true] {
+        if moved {
+            cluster.jobs_held = false;
+            cluster.run(500);
+        }
+        assert_eq!(cluster.scan(node, Snapshot::Latest, false, 7).len(), 20);
+        assert_eq!(cluster.row(node, "k5").as_deref(), Some("new"));
+        assert_eq!(cluster.scan(node, Snapshot::At(old), true, 7), [("k5".to_string(), "old".to_string())]);
+    }
+}
+
+#[test]
+fn a_dropped_storage_loses_its_rows_in_the_background() {
+    let (mut cluster, node) = one();
+    cluster.put(node, "a", "1");
+    cluster.shard(node).flush_now();
+    cluster.run(100);
+    cluster.commit(node, vec![system::drop_write(TABLE)]);
+    cluster.run(500);
+    assert_eq!(cluster.row(node, "a"), None);
+}
+
+/// Random commits, flushes, crashes and reads at all snapshots, against a model that keeps everything.
+#[test]
+fn every_snapshot_reads_as_the_model_says_across_flushes_and_crashes() {
+    for seed in 0..6 {
+        let mut prng = Prng::new(seed);
+        let (mut cluster, node) = one();
+        let mut model: BTreeMap<(String, Version), Option<String>> = BTreeMap::new();
+        let mut versions = vec![Version::ZERO];
+        for round in 0..120 {
+            let name = format!("k{}", prng.below(12));
+            let base = cluster.get(node, &name).map_or(Version::ZERO, |found| found.version);
+            let row = (!prng.one_in(3)).then(|| format!("r{round}"));
+            let write = Write { key: key(&name), row: row.clone().map(Row::from), base };
+            let Response::Committed { version } = cluster.commit(node, vec![write]) else { panic!() };
+            model.insert((name, version), row);
+            versions.push(version);
+            match prng.below(12) {
+                0 => {
+                    cluster.jobs_held = prng.one_in(2);
+                    cluster.shard(node).flush_now();
+                    cluster.run(30);
+                }
+                1 => {
+                    cluster.jobs_held = false;
+                    cluster.crash(node);
+                    cluster.start(node);
+                    cluster.leader();
+                }
+                2 if prng.one_in(3) => {
+                    let horizon = versions[versions.len() / 2];
+                    versions.retain(|version| *version >= horizon);
+                    cluster.event(node, ShardEvent::Horizon(horizon));
+                    cluster.run(11_000);
+                }
+                _ => {}
+            }
+            let at = *prng.pick(&versions);
+            let mut expected: BTreeMap<String, String> = BTreeMap::new();
+            for ((name, version), row) in &model {
+                if *version <= at {
+                    match row {
+                        Some(row) => expected.insert(name.clone(), row.clone()),
+                        None => expected.remove(name),
+                    };
+                }
+            }
+            let mut scanned = cluster.scan(node, Snapshot::At(at), prng.one_in(2), 1 + prng.below(5) as u32);
+            scanned.sort();
+            assert_eq!(scanned, expected.into_iter().collect::<Vec<_>>(), "seed {seed} round {round} at {at}");
+        }
+    }
+}

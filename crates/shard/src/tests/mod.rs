@@ -1,0 +1,7 @@
+//! A few replicas in one thread, with messages, log writes and jobs under the test's control.
+
+mod cluster;
+mod failover;
+mod fuzz;
+mod local;
+mod transfer;

@@ -1,0 +1,128 @@
+//! New, lagging and damaged replicas get their rows; members come and go.
+
+use super::cluster::*;
+use crate::event::Control;
+use storage::access::*;
+
+fn fill(cluster: &mut Cluster, leader: base::NodeId, rows: u32) {
+    for i in 0..rows {
+        let name = format!("k{i:05}");
+        cluster.put(leader, &name, &"x".repeat(1000));
+    }
+}
+
+#[test]
+fn a_replica_that_missed_the_truncated_log_gets_the_rows() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let behind = if leader == n(1) { n(2) } else { n(1) };
+    cluster.put(leader, "a", "1");
+    cluster.run(200);
+    cluster.crash(behind);
+    fill(&mut cluster, leader, 1_000);
+    cluster.run(1_000);
+    cluster.shard(leader).flush_now();
+    cluster.run(1_000);
+    let status = cluster.shard(leader).status();
+    assert!(status.flushed > 900, "{status:?}");
+    cluster.put(leader, "later", "1");
+    cluster.start(behind);
+    let last = cluster.shard(leader).status().applied;
+    cluster.run_until(5_000, |cluster| cluster.shard(behind).status().applied >= last);
+    cluster.run(300);
+    cluster.assert_equal();
+    cluster.crash(leader);
+    let new = cluster.leader();
+    assert_eq!(cluster.row(new, "k00999").map(|row| row.len()), Some(1000));
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_transfer_starts_it_again() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let behind = if leader == n(1) { n(2) } else { n(1) };
+    cluster.run(200);
+    cluster.crash(behind);
+    fill(&mut cluster, leader, 1_500);
+    cluster.run(1_000);
+    cluster.shard(leader).flush_now();
+    cluster.run(500);
+    cluster.start(behind);
+    cluster.run_until(5_000, |cluster| !cluster.shard(behind).status().rows);
+    cluster.run(5);
+    cluster.crash(behind);
+    cluster.start(behind);
+    assert!(!cluster.shard(behind).status().rows);
+    cluster.run_until(10_000, |cluster| cluster.shard(behind).status().rows);
+    cluster.run(1_000);
+    cluster.assert_equal();
+}
+
+#[test]
+fn members_join_get_the_rows_and_leave() {
+    let mut cluster = Cluster::new(1);
+    let first = cluster.leader();
+    fill(&mut cluster, first, 300);
+    cluster.shard(first).flush_now();
+    cluster.run(300);
+    cluster.put(first, "later", "1");
+    for node in 2..=4 {
+        cluster.add(n(node), None);
+    }
+    let change = |voters: &[u32], witnesses: &[u32]| Control::Membership {
+        voters: voters.iter().copied().map(n).collect(),
+        witnesses: witnesses.iter().copied().map(n).collect(),
+        learners: Vec::new(),
+    };
+    cluster.control(first, change(&[1, 2, 3], &[4]));
+    cluster.run_until(10_000, |cluster| {
+        let members = cluster.shard(first).members();
+        members.voters == [n(1), n(2), n(3)] && members.witnesses == [n(4)] && !members.changing
+    });
+    cluster.put(first, "more", "1");
+    cluster.run(1_000);
+    cluster.assert_equal();
+    assert!(cluster.shard(n(2)).status().rows && !cluster.shard(n(4)).status().rows);
+    // The first leaves: leadership goes first.
+    cluster.control(first, change(&[2, 3], &[4]));
+    cluster.run_until(10_000, |cluster| {
+        let leaders = cluster.leaders();
+        leaders.len() == 1 && leaders[0] != first
+    });
+    let leader = cluster.leader();
+    cluster.control(leader, change(&[2, 3], &[4]));
+    cluster.run_until(10_000, |cluster| cluster.shard(leader).members().voters == [n(2), n(3)]);
+    cluster.run(500);
+    assert_eq!(cluster.row(leader, "more").as_deref(), Some("1"));
+    cluster.crash(leader);
+    let left = cluster.leader();
+    assert_eq!(cluster.row(left, "later").as_deref(), Some("1"));
+    cluster.start(leader);
+    cluster.run(1_000);
+    cluster.crash(first);
+    cluster.assert_equal();
+}
+
+#[test]
+fn replicas_agree_after_flushes_at_different_times_and_restarts_of_all() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    fill(&mut cluster, leader, 50);
+    cluster.shard(n(1)).flush_now();
+    cluster.run(200);
+    fill(&mut cluster, leader, 80);
+    cluster.shard(n(2)).flush_now();
+    cluster.run(200);
+    for node in 1..=3 {
+        cluster.crash(n(node));
+    }
+    for node in 1..=3 {
+        cluster.start(n(node));
+    }
+    let leader = cluster.leader();
+    cluster.put(leader, "end", "1");
+    cluster.run(500);
+    cluster.assert_equal();
+    let rows = cluster.scan(leader, Snapshot::Latest, false, 100);
+    assert_eq!(rows.len(), 81);
+}

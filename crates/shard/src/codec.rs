@@ -25,10 +25,21 @@ pub struct RowsEnd {
 pub enum Wire {
     Raft(Message),
     /// Asks for chunk `number` of a transfer; 0 starts it. `lost`: the replica has lost its log too.
-    RowsWanted { transfer: u64, number: u64, lost: bool },
-    Rows { transfer: u64, number: u64, items: Vec<Item>, end: Option<RowsEnd> },
+    RowsWanted {
+        transfer: u64,
+        number: u64,
+        lost: bool,
+    },
+    Rows {
+        transfer: u64,
+        number: u64,
+        items: Vec<Item>,
+        end: Option<RowsEnd>,
+    },
     /// The sender cannot go on with the transfer: start again.
-    RowsRefused { transfer: u64 },
+    RowsRefused {
+        transfer: u64,
+    },
 }
 
 const RAFT: u8 = 1;

@@ -142,8 +142,7 @@ impl Consensus {
             ..Config::default()
         };
         let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&config, start.log, &logger)
-            .map_err(|e| Error::internal(format!("consensus does not start: {e}")))?;
+        let raw = RawNode::new(&config, start.log, &logger).map_err(|e| Error::internal(format!("consensus does not start: {e}")))?;
         let election = Duration::from_micros(ELECTION_TICKS as u64 * TICK_MICROS);
         let mut consensus = Consensus {
             raw,
@@ -360,9 +359,7 @@ impl Consensus {
                 let metadata = message.get_snapshot().get_metadata();
                 metadata.index > 0 && !metadata.get_conf_state().voters.is_empty()
             }
-            MessageType::MsgRequestVoteResponse
-            | MessageType::MsgRequestPreVoteResponse
-            | MessageType::MsgHeartbeatResponse => true,
+            MessageType::MsgRequestVoteResponse | MessageType::MsgRequestPreVoteResponse | MessageType::MsgHeartbeatResponse => true,
             _ => false,
         }
     }
@@ -610,10 +607,7 @@ impl Consensus {
 
 /// Messages of a follower that need not wait for its disk: a crash takes nothing back that they say.
 fn promises_nothing(message: &Message) -> bool {
-    matches!(
-        message.msg_type,
-        MessageType::MsgHeartbeatResponse | MessageType::MsgRequestPreVote | MessageType::MsgRequestPreVoteResponse
-    )
+    matches!(message.msg_type, MessageType::MsgHeartbeatResponse | MessageType::MsgRequestPreVote | MessageType::MsgRequestPreVoteResponse)
 }
 
 fn write_beat(now: Mono, beat: &Beat) -> [u8; BEAT_BYTES] {

@@ -54,20 +54,44 @@ pub struct Prepare {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEntry {
-    Commit { txn: TxnId, version: Version, parts: u32, changes: Vec<Change> },
+    Commit {
+        txn: TxnId,
+        version: Version,
+        parts: u32,
+        changes: Vec<Change>,
+    },
     Prepare(Box<Prepare>),
-    Decide { txn: TxnId, version: Option<Version> },
+    Decide {
+        txn: TxnId,
+        version: Option<Version>,
+    },
     /// The transaction will never be prepared or committed here.
-    Refuse { txn: TxnId },
-    Stage { txn: TxnId, part: u32, changes: Vec<Change> },
+    Refuse {
+        txn: TxnId,
+    },
+    Stage {
+        txn: TxnId,
+        part: u32,
+        changes: Vec<Change>,
+    },
     /// Staged parts of a transaction that was rolled back are dropped.
-    Unstage { txn: TxnId },
+    Unstage {
+        txn: TxnId,
+    },
     /// One row outside of any transaction: sequences.
-    Put { version: Version, change: Change },
+    Put {
+        version: Version,
+        change: Change,
+    },
     /// Snapshots up to this version may have been served.
-    ClockBound { version: Version },
+    ClockBound {
+        version: Version,
+    },
     /// Leadership goes to a node that takes over these locks, if nothing follows in the log before it leads.
-    Handover { to: NodeId, locks: Vec<(TxnId, Resource, LockMode)> },
+    Handover {
+        to: NodeId,
+        locks: Vec<(TxnId, Resource, LockMode)>,
+    },
 }
 
 const COMMIT: u8 = 1;
@@ -151,19 +175,13 @@ impl LogEntry {
     pub fn decode(bytes: Bytes) -> Read<LogEntry> {
         let mut r = Reader::new(bytes);
         let entry = match r.u8()? {
-            COMMIT => {
-                LogEntry::Commit { txn: r.txn()?, version: r.version()?, parts: r.u32()?, changes: read_changes(&mut r)? }
-            }
+            COMMIT => LogEntry::Commit { txn: r.txn()?, version: r.version()?, parts: r.u32()?, changes: read_changes(&mut r)? },
             PREPARE => LogEntry::Prepare(Box::new(read_prepare(&mut r)?)),
-            DECIDE => {
-                LogEntry::Decide { txn: r.txn()?, version: Some(r.version()?).filter(|version| *version != Version::ZERO) }
-            }
+            DECIDE => LogEntry::Decide { txn: r.txn()?, version: Some(r.version()?).filter(|version| *version != Version::ZERO) },
             REFUSE => LogEntry::Refuse { txn: r.txn()? },
             STAGE => LogEntry::Stage { txn: r.txn()?, part: r.u32()?, changes: read_changes(&mut r)? },
             UNSTAGE => LogEntry::Unstage { txn: r.txn()? },
-            PUT => {
-                LogEntry::Put { version: r.version()?, change: Change { key: r.bytes()?, row: r.optional_bytes()? } }
-            }
+            PUT => LogEntry::Put { version: r.version()?, change: Change { key: r.bytes()?, row: r.optional_bytes()? } },
             CLOCK_BOUND => LogEntry::ClockBound { version: r.version()? },
             HANDOVER => {
                 let to = NodeId(r.u32()?);
@@ -238,9 +256,7 @@ pub fn read_prepare(r: &mut Reader) -> Read<Prepare> {
     let (txn, version, parts, changes) = (r.txn()?, r.version()?, r.u32()?, read_changes(r)?);
     let participants = (0..r.count(4)?).map(|_| r.u32().map(ShardId)).collect::<Read<Vec<_>>>()?;
     let keys = (0..r.count(4)?).map(|_| r.bytes()).collect::<Read<Vec<_>>>()?;
-    let ranges = (0..r.count(8)?)
-        .map(|_| Ok(KeyRange { start: r.bytes()?, end: r.bytes()? }))
-        .collect::<Read<Vec<_>>>()?;
+    let ranges = (0..r.count(8)?).map(|_| Ok(KeyRange { start: r.bytes()?, end: r.bytes()? })).collect::<Read<Vec<_>>>()?;
     let locks = (0..r.count(6)?).map(|_| read_lock(r)).collect::<Read<Vec<_>>>()?;
     Ok(Prepare { txn, version, parts, changes, participants, reads: ReadSet { keys, ranges }, locks })
 }

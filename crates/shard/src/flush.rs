@@ -56,15 +56,7 @@ pub(crate) struct Flushing {
 
 impl Flushing {
     pub fn new(now: Mono, flushed_index: u64) -> Flushing {
-        Flushing {
-            flushed_index,
-            since: now,
-            running: None,
-            next_job: 1,
-            retry_at: Mono(0),
-            collected: now,
-            collect_from: Bytes::new(),
-        }
+        Flushing { flushed_index, since: now, running: None, next_job: 1, retry_at: Mono(0), collected: now, collect_from: Bytes::new() }
     }
 
     pub fn is_running(&self) -> bool {
@@ -111,7 +103,16 @@ impl Shard {
     fn flush_wanted(&self) -> bool {
         let behind = self.state.applied > self.flushing.flushed_index;
         let full = self.state.active.bytes() >= self.config.active_bytes_max || self.consensus.log().bytes() >= self.config.log_bytes_max;
-        behind && self.state.draining.is_empty() && (full || due(self.now.mono, self.flushing.since, FLUSH_AGE))
+        // Staged rows are moved over older versions only once those are in the store.
+        let layered = self.state.layers.first().is_some_and(|layer| layer.index > self.flushing.flushed_index);
+        let wanted = full || layered || self.newcomer() || due(self.now.mono, self.flushing.since, FLUSH_AGE);
+        behind && self.state.draining.is_empty() && wanted
+    }
+
+    /// A member that the rows in the store do not know yet could not be given them.
+    fn newcomer(&self) -> bool {
+        let known = |sendable: &Sendable| sendable.members.all().is_superset(&self.consensus.members().all());
+        self.serving && self.consensus.log().sendable.as_ref().is_some_and(|sendable| !known(sendable))
     }
 
     /// Flushes soon, whatever the size: for tests and orderly stops.
@@ -274,7 +275,8 @@ impl Shard {
         let store = self.state.store.clone();
         let horizon = self.state.horizon;
         if let Some(layer) = self.state.layers.first().cloned()
-            && layer.index <= self.consensus.committed()
+            && layer.index <= self.flushing.flushed_index
+            && self.state.draining.is_empty()
         {
             self.state.flushed = self.state.flushed.max(layer.version);
             let txn = layer.txn;

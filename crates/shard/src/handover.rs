@@ -3,8 +3,8 @@
 //! First the target must be nearly caught up, while requests are served as always. Then nothing more is admitted (who asks is told to try
 //! again), the locks are logged, and as soon as the target has everything and all answers are out, it is told to take over.
 
-use crate::entry::{LogEntry, Resource};
 use crate::consensus::CAUGHT_UP_ENTRIES;
+use crate::entry::{LogEntry, Resource};
 use crate::shard::{Shard, due};
 use base::{Mono, NodeId, TxnId};
 use std::time::Duration;

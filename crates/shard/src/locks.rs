@@ -43,8 +43,7 @@ impl Lock {
     }
 
     fn compatible(&self, txn: TxnId, mode: LockMode) -> bool {
-        planted::active(Bug::ForgetLock)
-            || self.holders.iter().all(|holder| holder.txn == txn || !holder.mode.conflicts(mode))
+        planted::active(Bug::ForgetLock) || self.holders.iter().all(|holder| holder.txn == txn || !holder.mode.conflicts(mode))
     }
 
     fn hold(&mut self, txn: TxnId, mode: LockMode) -> bool {

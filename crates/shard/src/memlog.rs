@@ -3,7 +3,7 @@
 //! Entries stand here as soon as they are handed to the node's log; which of them are durable is told to the library apart.
 
 use crate::codec;
-use crate::members::Members;
+use crate::members::{Members, node_of};
 use crate::wire::Writer;
 use base::Result;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
@@ -126,13 +126,7 @@ impl Storage for MemLog {
         Ok(RaftState::new(self.hard.clone(), self.conf.clone()))
     }
 
-    fn entries(
-        &self,
-        low: u64,
-        high: u64,
-        max_size: impl Into<Option<u64>>,
-        _context: GetEntriesContext,
-    ) -> raft::Result<Vec<Entry>> {
+    fn entries(&self, low: u64, high: u64, max_size: impl Into<Option<u64>>, _context: GetEntriesContext) -> raft::Result<Vec<Entry>> {
         if low <= self.base.index {
             return Err(StorageError::Compacted.into());
         }
@@ -167,9 +161,10 @@ impl Storage for MemLog {
         Ok(self.last())
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+    fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<Snapshot> {
         match &self.sendable {
-            Some(sendable) if sendable.index >= request_index && sendable.index >= self.base.index => {
+            // The library ignores a state whose membership does not know its receiver.
+            Some(sendable) if sendable.index >= request_index.max(self.base.index) && sendable.members.contains(node_of(to)) => {
                 let mut snapshot = Snapshot::default();
                 let metadata = snapshot.mut_metadata();
                 metadata.index = sendable.index;

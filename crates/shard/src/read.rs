@@ -259,38 +259,33 @@ impl State {
     fn from_current(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
         let mut taking = Taking::new(limit);
         let mut malformed = None;
-        self.store.scan(Space::Current, Bound::Included(start), bound_end(end), reverse, &mut |key, value| {
-            match keys::current_version(value) {
-                Ok(version) => {
-                    let item = (version <= snapshot).then(|| (version, 0, Some(Row::copy_from_slice(&value[8..]))));
-                    taking.take(Key::copy_from_slice(key), item, value.len())
-                }
-                Err(e) => {
-                    malformed = Some(e);
-                    ControlFlow::Break(())
-                }
+        self.store.scan(Space::Current, Bound::Included(start), bound_end(end), reverse, &mut |key, value| match keys::current_version(
+            value,
+        ) {
+            Ok(version) => {
+                let item = (version <= snapshot).then(|| (version, 0, Some(Row::copy_from_slice(&value[8..]))));
+                taking.take(Key::copy_from_slice(key), item, value.len())
+            }
+            Err(e) => {
+                malformed = Some(e);
+                ControlFlow::Break(())
             }
         })?;
         malformed.map_or(Ok(taking.chunk), |e| Err(e.into()))
     }
 
     #[expect(clippy::too_many_arguments, reason = "a layer and a range")]
-    fn from_layer(
-        &self,
-        txn: TxnId,
-        version: Version,
-        index: u64,
-        start: &Key,
-        end: &Key,
-        reverse: bool,
-        limit: usize,
-    ) -> Result<Chunk> {
+    fn from_layer(&self, txn: TxnId, version: Version, index: u64, start: &Key, end: &Key, reverse: bool, limit: usize) -> Result<Chunk> {
         let low = keys::staged_key(txn, start);
         let high = if end.is_empty() { keys::after_prefix(&keys::staged_prefix(txn)) } else { keys::staged_key(txn, end).to_vec() };
         let mut taking = Taking::new(limit);
         let mut malformed = None;
-        self.store.scan(Space::Staged, Bound::Included(&low), bound_end(&high), reverse, &mut |key, value| {
-            match keys::read_staged_value(value) {
+        self.store.scan(
+            Space::Staged,
+            Bound::Included(&low),
+            bound_end(&high),
+            reverse,
+            &mut |key, value| match keys::read_staged_value(value) {
                 Ok(row) => {
                     let key = Key::copy_from_slice(&key[keys::STAGED_PREFIX_BYTES..]);
                     taking.take(key, Some((version, index, row)), value.len())
@@ -299,8 +294,8 @@ impl State {
                     malformed = Some(e);
                     ControlFlow::Break(())
                 }
-            }
-        })?;
+            },
+        )?;
         malformed.map_or(Ok(taking.chunk), |e| Err(e.into()))
     }
 
@@ -357,9 +352,7 @@ impl State {
         if !range.end.is_empty() && range.start >= range.end {
             return Ok(false);
         }
-        let newer = |table: &Table| {
-            table.range(start, end).any(|(_, chain)| chain.last().is_some_and(|newest| newest.version > snapshot))
-        };
+        let newer = |table: &Table| table.range(start, end).any(|(_, chain)| chain.last().is_some_and(|newest| newest.version > snapshot));
         let frozen = self.frozen.as_ref().is_some_and(|frozen| newer(&frozen.table));
         let storage = storage_of(&range.start);
         let layered = self.layers.iter().any(|layer| layer.version > snapshot && layer.storages.contains(&storage));

@@ -12,9 +12,7 @@ use crate::state::BOUND;
 use base::{Error, Mono, NodeId, RequestId, SqlState, StorageId, TxnId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use storage::access::{
-    Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, Refusal, Request, Response, Snapshot, storage_of,
-};
+use storage::access::{Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, Refusal, Request, Response, Snapshot, storage_of};
 
 /// Requests that may wait for a decision or a schema in one shard.
 const DELAYED_MAX: usize = 16 * 1024;
@@ -137,8 +135,7 @@ impl Shard {
             self.refuse(from, id, refusal);
             return;
         }
-        let pending =
-            Pending { from, id, request, next: 0, rows: Vec::new(), skipped: Vec::new(), index: 0, since: None };
+        let pending = Pending { from, id, request, next: 0, rows: Vec::new(), skipped: Vec::new(), index: 0, since: None };
         self.run(pending);
     }
 
@@ -169,9 +166,7 @@ impl Shard {
             }
             Request::Stage { context, part, writes } => self.stage(context, *part, writes),
             Request::Commit { context, writes, reads, parts } => self.commit(context, writes, reads, *parts),
-            Request::Prepare { context, writes, reads, parts, participants } => {
-                self.prepare(context, writes, reads, *parts, participants)
-            }
+            Request::Prepare { context, writes, reads, parts, participants } => self.prepare(context, writes, reads, *parts, participants),
             Request::Decide { txn, version } => self.decide(*txn, *version),
             Request::Inquire { txn, refuse } => self.inquire(*txn, *refuse),
             Request::Rollback { txn } => self.rollback(*txn),
@@ -281,13 +276,8 @@ impl Shard {
             }
         }
         let seen = self.state.newest(&read.key).map_err(failed)?;
-        if context.isolation != Isolation::ReadCommitted
-            && matches!(context.snapshot, Snapshot::At(at) if seen.version > at)
-        {
-            return Err(failed(Error::new(
-                SqlState::SERIALIZATION_FAILURE,
-                "could not serialize access due to concurrent update",
-            )));
+        if context.isolation != Isolation::ReadCommitted && matches!(context.snapshot, Snapshot::At(at) if seen.version > at) {
+            return Err(failed(Error::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update")));
         }
         Ok(seen)
     }
@@ -307,10 +297,9 @@ impl Shard {
             Err(error) => Turn::Answer(Err(Refusal::Error(error))),
             Ok(scanned) => match scanned.blocked {
                 Some(txn) => Turn::Wait(Wait::Decision(txn)),
-                None => Turn::Answer(Ok((
-                    Response::Scanned { rows: scanned.rows, resume: scanned.resume, snapshot },
-                    index.max(scanned.index),
-                ))),
+                None => {
+                    Turn::Answer(Ok((Response::Scanned { rows: scanned.rows, resume: scanned.resume, snapshot }, index.max(scanned.index))))
+                }
             },
         }
     }
@@ -367,21 +356,13 @@ impl Shard {
             LockWait::SkipLocked => Locking::Skipped,
             LockWait::NoWait => Locking::Refused(Error::new(SqlState::LOCK_NOT_AVAILABLE, "could not obtain lock on row")),
             LockWait::Wait(_) if self.locks.is_full(&resource) => Locking::Refused(
-                Error::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many requests wait for locks")
-                    .with_retry(base::Retry::Request),
+                Error::new(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many requests wait for locks").with_retry(base::Retry::Request),
             ),
             LockWait::Wait(limit) => Locking::Blocked(resource, mode, limit),
         }
     }
 
-    fn lock_tables(
-        &mut self,
-        pending: &mut Pending,
-        context: &Context,
-        tables: &[StorageId],
-        exclusive: bool,
-        wait: LockWait,
-    ) -> Turn {
+    fn lock_tables(&mut self, pending: &mut Pending, context: &Context, tables: &[StorageId], exclusive: bool, wait: LockWait) -> Turn {
         if let Some(turn) = self.fence(context) {
             return turn;
         }

@@ -27,7 +27,15 @@ pub fn read_sequence_row(row: &[u8]) -> Option<(i64, bool)> {
 }
 
 /// The next numbers: the first, the last, and how many there are up to the bound.
-fn take(state: Option<(i64, bool)>, start: i64, increment: i64, min: i64, max: i64, cycle: bool, count: u32) -> Result<(i64, i64, u32), Error> {
+fn take(
+    state: Option<(i64, bool)>,
+    start: i64,
+    increment: i64,
+    min: i64,
+    max: i64,
+    cycle: bool,
+    count: u32,
+) -> Result<(i64, i64, u32), Error> {
     let limit = |message: String| Error::new(SqlState::SEQUENCE_LIMIT_EXCEEDED, message);
     if increment == 0 || min > max || count == 0 {
         return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, "a sequence needs an increment, a range and a count"));
@@ -40,7 +48,13 @@ fn take(state: Option<(i64, bool)>, start: i64, increment: i64, min: i64, max: i
     };
     let first = match next.filter(|next| fits(*next)) {
         Some(first) => first,
-        None if cycle => if increment > 0 { min } else { max },
+        None if cycle => {
+            if increment > 0 {
+                min
+            } else {
+                max
+            }
+        }
         None if increment > 0 => return Err(limit(format!("nextval: reached maximum value of sequence ({max})"))),
         None => return Err(limit(format!("nextval: reached minimum value of sequence ({min})"))),
     };

@@ -120,7 +120,9 @@ impl Shard {
     // The sender.
 
     pub(crate) fn rows_wanted(&mut self, from: NodeId, transfer: u64, number: u64, lost: bool) {
-        if !self.rows || !self.consensus.is_leader() || !self.consensus.members().contains(from) {
+        // A newcomer waits for the flush that follows its joining.
+        let known = self.consensus.log().sendable.as_ref().is_some_and(|sendable| sendable.members.contains(from));
+        if !self.rows || !self.consensus.is_leader() || !known {
             self.send_wire(from, &Wire::RowsRefused { transfer });
             return;
         }
@@ -173,9 +175,9 @@ impl Shard {
     }
 
     fn chunk_read(&mut self, to: NodeId, done: JobDone) {
-        let result = done.result.and_then(|result| {
-            result.downcast::<Read>().map_err(|_| Error::internal("a job answered with something else than rows"))
-        });
+        let result = done
+            .result
+            .and_then(|result| result.downcast::<Read>().map_err(|_| Error::internal("a job answered with something else than rows")));
         let outgoing = self.transfers.outgoing.get_mut(&to).expect("the caller saw it");
         outgoing.job = None;
         let transfer = outgoing.transfer;

@@ -105,9 +105,7 @@ pub struct State {
 }
 
 fn staged_batch(txn: TxnId, changes: &[Change]) -> Batch {
-    let put = |change: &Change| {
-        (Space::Staged, keys::staged_key(txn, &change.key), Some(keys::staged_value(change.row.as_deref())))
-    };
+    let put = |change: &Change| (Space::Staged, keys::staged_key(txn, &change.key), Some(keys::staged_value(change.row.as_deref())));
     Batch { changes: changes.iter().map(put).collect() }
 }
 
@@ -380,10 +378,7 @@ impl State {
     /// Exclusive table locks of prepared transactions with staged rows: their rows are not known by key.
     pub fn prepared_storage(&self, storage: StorageId, snapshot: Version) -> Option<TxnId> {
         let staged = self.prepared.values().filter(|prepare| prepare.parts > 0 && prepare.version <= snapshot);
-        staged
-            .into_iter()
-            .find(|prepare| prepare.locks.contains(&(Resource::Table(storage), LockMode::Update)))
-            .map(|prepare| prepare.txn)
+        staged.into_iter().find(|prepare| prepare.locks.contains(&(Resource::Table(storage), LockMode::Update))).map(|prepare| prepare.txn)
     }
 
     pub fn snapshot_too_old(&self, snapshot: Version) -> Option<Error> {

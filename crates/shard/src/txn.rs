@@ -6,8 +6,7 @@ use crate::requests::{Answer, locks_lost};
 use crate::shard::Shard;
 use base::{Error, NodeId, ShardId, SqlState, TxnId, Version};
 use storage::access::{
-    COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response,
-    Write, storage_of,
+    COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response, Write, storage_of,
 };
 
 fn error(state: SqlState, message: &str) -> Refusal {
@@ -64,14 +63,7 @@ impl Shard {
         Ok((Response::Committed { version }, index))
     }
 
-    pub(crate) fn prepare(
-        &mut self,
-        context: &Context,
-        writes: &[Write],
-        reads: &ReadSet,
-        parts: u32,
-        participants: &[ShardId],
-    ) -> Answer {
+    pub(crate) fn prepare(&mut self, context: &Context, writes: &[Write], reads: &ReadSet, parts: u32, participants: &[ShardId]) -> Answer {
         let txn = context.txn;
         if let Some(settled) = self.state.outcomes.get(txn) {
             let version = settled.version.ok_or_else(aborted)?;
@@ -85,8 +77,7 @@ impl Shard {
         for write in writes {
             let table = Resource::Table(storage_of(&write.key));
             let row = Resource::Row(write.key.clone());
-            let locked = self.locks.acquire(txn, &table, LockMode::KeyShare)
-                && self.locks.acquire(txn, &row, LockMode::NoKeyUpdate);
+            let locked = self.locks.acquire(txn, &table, LockMode::KeyShare) && self.locks.acquire(txn, &row, LockMode::NoKeyUpdate);
             if !locked {
                 return Err(locks_lost());
             }
@@ -174,9 +165,7 @@ impl Shard {
     pub(crate) fn stage(&mut self, context: &Context, part: u32, writes: &[Write]) -> Answer {
         let txn = context.txn;
         check_sizes(writes)?;
-        let exclusive = |write: &Write| {
-            self.locks.held(txn, &Resource::Table(storage_of(&write.key))) == Some(LockMode::Update)
-        };
+        let exclusive = |write: &Write| self.locks.held(txn, &Resource::Table(storage_of(&write.key))) == Some(LockMode::Update);
         if !writes.iter().all(exclusive) {
             return Err(if context.holds_locks {
                 locks_lost()
@@ -230,9 +219,7 @@ impl Shard {
         let row = Resource::Row(write.key.clone());
         let locked = self.locks.held(txn, &row).is_some_and(|mode| mode >= LockMode::NoKeyUpdate)
             || self.locks.held(txn, &table) == Some(LockMode::Update);
-        if !locked
-            && (self.locks.conflicts(txn, &table, LockMode::KeyShare) || self.locks.conflicts(txn, &row, LockMode::NoKeyUpdate))
-        {
+        if !locked && (self.locks.conflicts(txn, &table, LockMode::KeyShare) || self.locks.conflicts(txn, &row, LockMode::NoKeyUpdate)) {
             return Err(serialization("could not serialize access: another transaction took the row's lock"));
         }
         let seen = self.state.newest(&write.key).map_err(Refusal::Error)?;
@@ -241,10 +228,7 @@ impl Shard {
             return Ok(());
         }
         if locked {
-            return Err(Refusal::Error(Error::internal(format!(
-                "a locked row has version {base}, its transaction saw {}",
-                write.base
-            ))));
+            return Err(Refusal::Error(Error::internal(format!("a locked row has version {base}, its transaction saw {}", write.base))));
         }
         Err(serialization("could not serialize access due to concurrent update"))
     }

@@ -222,6 +222,15 @@ fn a_witness_hands_the_log_on_and_never_serves() {
     assert!(!cluster.shard(n(3)).status().rows);
 }
 
+/// What a client of the random test waits for.
+struct Asked {
+    context: Context,
+    request: Request,
+    at: u64,
+}
+
+type Open = BTreeMap<RequestId, Asked>;
+
 /// Acknowledged commits of counters are never lost and never doubled, whoever fails and whenever.
 #[test]
 fn acknowledged_increments_survive_random_faults() {
@@ -231,24 +240,24 @@ fn acknowledged_increments_survive_random_faults() {
         cluster.active_bytes_max = 4096;
         cluster.disk_delay = prng.below(4) * 1_000;
         let mut acknowledged: u64 = 0;
-        let mut open: BTreeMap<RequestId, (Context, Request)> = BTreeMap::new();
+        let mut open = Open::new();
         let mut down: Option<NodeId> = None;
-        for _ in 0..1_500 {
+        for _ in 0..3_000 {
             cluster.step();
-            match prng.below(120) {
+            match prng.below(200) {
                 0 => cluster.isolate(n(1 + prng.below(3) as u32)),
-                1..=2 => cluster.heal(),
-                3 if down.is_none() => {
+                1..=3 => cluster.heal(),
+                4 if down.is_none() => {
                     let node = n(1 + prng.below(3) as u32);
                     cluster.crash(node);
                     down = Some(node);
                 }
-                4..=7 => {
+                5..=8 => {
                     if let Some(node) = down.take() {
                         cluster.start(node);
                     }
                 }
-                8 => {
+                9 => {
                     if let Some(leader) = cluster.leaders().first().copied() {
                         cluster.control(leader, Control::Transfer { to: n(1 + prng.below(3) as u32) });
                     }
@@ -258,7 +267,9 @@ fn acknowledged_increments_survive_random_faults() {
             if let Some(leader) = cluster.leaders().last().copied()
                 && open.len() < 4
             {
-                increment(&mut cluster, leader, &mut open);
+                let context = cluster.txn();
+                let request = read_request(&context, "counter", Some(LockMode::Update));
+                ask(&mut cluster, leader, &mut open, context, request);
             }
             settle_open(&mut cluster, &mut open, &mut acknowledged);
         }
@@ -268,14 +279,10 @@ fn acknowledged_increments_survive_random_faults() {
         }
         cluster.run(3_000);
         settle_open(&mut cluster, &mut open, &mut acknowledged);
-        for (context, request) in open.values() {
+        for asked in open.values() {
             let leader = cluster.leader();
-            let outcome = cluster.call(leader, Request::Inquire { txn: context.txn, refuse: true });
-            if let Response::Outcome(Outcome::Committed(_)) = outcome
-                && matches!(request, Request::Commit { .. })
-            {
-                acknowledged += 1;
-            }
+            let outcome = cluster.call(leader, Request::Inquire { txn: asked.context.txn, refuse: true });
+            acknowledged += u64::from(matches!(outcome, Response::Outcome(Outcome::Committed(_))));
         }
         let leader = cluster.leader();
         let total: u64 = cluster.row(leader, "counter").map_or(0, |row| row.parse().unwrap());
@@ -286,47 +293,36 @@ fn acknowledged_increments_survive_random_faults() {
     }
 }
 
-fn increment(cluster: &mut Cluster, leader: NodeId, open: &mut BTreeMap<RequestId, (Context, Request)>) {
-    let context = cluster.txn();
-    let request = read_request(&context, "counter", Some(LockMode::Update));
+fn ask(cluster: &mut Cluster, leader: NodeId, open: &mut Open, context: Context, request: Request) {
     let id = cluster.ask(leader, request.clone());
-    open.insert(id, (context, request));
+    open.insert(id, Asked { context, request, at: cluster.now });
 }
 
-fn settle_open(cluster: &mut Cluster, open: &mut BTreeMap<RequestId, (Context, Request)>, acknowledged: &mut u64) {
-    let answered: Vec<RequestId> = open.keys().copied().filter(|id| cluster.answers.contains_key(id)).collect();
-    for id in answered {
-        let (mut context, request) = open.remove(&id).unwrap();
-        let leader = cluster.leaders().last().copied();
-        match (cluster.answers[&id].clone(), request) {
-            (Response::Rows { rows, .. }, _) => {
-                let (count, base) = rows[0].as_ref().map_or((0, Version::ZERO), |found| {
-                    (std::str::from_utf8(&found.row).unwrap().parse::<u64>().unwrap(), found.version)
-                });
+/// Goes on with what was answered, and asks again for commits whose answer does not come.
+fn settle_open(cluster: &mut Cluster, open: &mut Open, acknowledged: &mut u64) {
+    let Some(leader) = cluster.leaders().last().copied() else { return };
+    let now = cluster.now;
+    let late = |asked: &Asked| now > asked.at + 400_000;
+    let turn: Vec<RequestId> =
+        open.iter().filter(|(id, asked)| cluster.answers.contains_key(id) || late(asked)).map(|(id, _)| *id).collect();
+    for id in turn {
+        let Asked { mut context, request, .. } = open.remove(&id).unwrap();
+        match (cluster.answers.get(&id).cloned(), request) {
+            (Some(Response::Rows { rows, .. }), _) => {
+                let (count, base) = rows[0]
+                    .as_ref()
+                    .map_or((0, Version::ZERO), |found| (std::str::from_utf8(&found.row).unwrap().parse::<u64>().unwrap(), found.version));
                 context.holds_locks = true;
                 let request = commit_request(&context, vec![put("counter", &(count + 1).to_string(), base)]);
-                if let Some(leader) = leader {
-                    let id = cluster.ask(leader, request.clone());
-                    open.insert(id, (context, request));
-                }
+                ask(cluster, leader, open, context, request);
             }
-            (Response::Committed { .. }, _) => *acknowledged += 1,
-            (Response::Refused(Refusal::Error(_)), _) => {
-                if let Some(leader) = leader {
-                    cluster.ask(leader, Request::Rollback { txn: context.txn });
-                }
+            (Some(Response::Committed { .. }), _) => *acknowledged += 1,
+            (Some(Response::Refused(Refusal::Busy | Refusal::NotLeader(_))) | None, request @ Request::Commit { .. }) => {
+                ask(cluster, leader, open, context, request);
             }
-            (Response::Refused(_), request @ Request::Commit { .. }) => match leader {
-                Some(leader) => {
-                    let id = cluster.ask(leader, request.clone());
-                    open.insert(id, (context, request));
-                }
-                None => {
-                    // Asked at the end.
-                    open.insert(RequestId(u64::MAX - id.0), (context, request));
-                }
-            },
-            _ => {}
+            _ => {
+                cluster.ask(leader, Request::Rollback { txn: context.txn });
+            }
         }
     }
 }

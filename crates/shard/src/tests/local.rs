@@ -141,12 +141,7 @@ fn a_table_lock_keeps_writers_out_and_waits_for_them() {
     let (mut cluster, node) = one();
     let (writer, schema, late) = (cluster.txn(), cluster.txn(), cluster.txn());
     cluster.call(node, read_request(&writer, "a", Some(LockMode::Update)));
-    let lock = Request::LockTables {
-        context: schema.clone(),
-        tables: vec![TABLE],
-        exclusive: true,
-        wait: LockWait::Wait(None),
-    };
+    let lock = Request::LockTables { context: schema.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
     let locking = cluster.ask(node, lock);
     let waiting = cluster.ask(node, read_request(&late, "b", Some(LockMode::Update)));
     cluster.run(20);
@@ -293,12 +288,7 @@ fn staged_parts_appear_together_with_their_commit() {
     cluster.put(node, "k5", "old");
     let old = cluster.get(node, "k5").unwrap().version;
     let mut context = cluster.txn();
-    let lock = Request::LockTables {
-        context: context.clone(),
-        tables: vec![TABLE],
-        exclusive: true,
-        wait: LockWait::Wait(None),
-    };
+    let lock = Request::LockTables { context: context.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
     cluster.call(node, lock);
     context.holds_locks = true;
     for part in 0..4u32 {

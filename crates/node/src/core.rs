@@ -230,9 +230,6 @@ impl Core {
         if let Some(write) = self.log.next_write() {
             self.effects.push(Effect::WriteLog(write));
         }
-        while let Some(segment) = self.log.surplus() {
-            self.effects.push(Effect::DeleteSegment { segment });
-        }
         self.send_frames();
         for state in self.dirty.drain(..) {
             let responses = state.take_responses();

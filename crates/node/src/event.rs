@@ -66,10 +66,6 @@ pub enum Effect {
     },
     /// At most one at a time. A failed write other than `Full` ends the process: a failed fsync is never retried.
     WriteLog(LogWrite),
-    /// A segment file of the log that is not needed any more: to be deleted when it suits.
-    DeleteSegment {
-        segment: u64,
-    },
     Job {
         shard: ShardId,
         job: Job,

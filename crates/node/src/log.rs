@@ -44,11 +44,6 @@ impl NodeLog {
         self.log.next_write()
     }
 
-    /// A segment file that can be deleted.
-    pub fn surplus(&mut self) -> Option<u64> {
-        self.log.surplus()
-    }
-
     pub fn tick(&mut self, now: Mono) {
         if self.full_until.is_some_and(|until| until <= now) {
             self.full_until = None;

@@ -5,7 +5,7 @@
 //! answered by `{"ok": true}` or `{"error": "…"}`.
 
 use crate::inbox::Inbox;
-use crate::node_thread::Shared;
+use crate::shared::Shared;
 use crate::transport::links::{LinkSettings, Links};
 use node::event::Event;
 use serde::Deserialize;

@@ -3,8 +3,8 @@
 //! One request a connection, read no further than its first line; for probes and scrapers, not for browsers' load.
 
 use crate::metrics::Metrics;
-use crate::node_thread::Shared;
 use crate::postgres::SqlServer;
+use crate::shared::Shared;
 use crate::transport::join::PeerRecord;
 use base::{Error, Result, SqlState};
 use serde_json::json;
@@ -38,7 +38,7 @@ pub async fn bind(address: &str) -> Result<TcpListener> {
         return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("HTTP has no authentication and cannot listen on {address}"))
             .with_hint("use a loopback address, such as 127.0.0.1:8080"));
     }
-    TcpListener::bind(parsed).await.map_err(|error| crate::run::cannot_listen(address, &error))
+    TcpListener::bind(parsed).await.map_err(|error| crate::listening::failed(address, &error))
 }
 
 /// Serves until the runtime ends.

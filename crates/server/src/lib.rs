@@ -6,14 +6,18 @@
 // The shell may use files, threads, sockets and clocks; the bans hold for the pure crates.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod control;
 pub mod directory;
 pub mod disk;
+pub mod http;
 pub mod identity;
 pub mod inbox;
 pub mod internal;
+pub mod listening;
 pub mod metrics;
 pub mod options;
 pub mod postgres;
+pub mod shared;
 pub mod transport;
 
 use base::locality::LocalityMode;

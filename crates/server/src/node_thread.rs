@@ -2,69 +2,30 @@
 //!
 //! It waits only for its inbox. Files, sockets and the engine are handed their work and answer through the inbox.
 
+use crate::devices::Devices;
 use crate::inbox::{Inbox, Input};
 use crate::metrics::Metrics;
-use crate::postgres::credentials::Credentials;
 use crate::postgres::{Outbox, Outgoing};
+use crate::shared::Shared;
 use crate::transport::Transport;
-use base::{Mono, NodeId, Now, SessionId, ShardId, Wall};
-use node::event::{Effect, Event, Peer, Report, TICK_MICROS};
+use base::{Mono, Now, SessionId, Wall};
+use node::event::{Effect, Event, Report, TICK_MICROS};
 use node::{Node, NodeConfig};
 use rustc_hash::FxHashMap;
-use shard::event::Job;
 use sql::catalog::Catalog;
-use sql::engine::EngineCommand;
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use storage::RowStores;
-use storage::log::{LogFiles, LogWrite};
-use tokio::sync::{oneshot, watch};
+use storage::log::LogFiles;
+use tokio::sync::oneshot;
 
 const TICK: Duration = Duration::from_micros(TICK_MICROS);
 /// Effects are carried out at least after so many events, so that the disk does not wait for a long batch.
 const EVENTS_PER_DISPATCH: usize = 32;
 /// Exit status when the node broke one of its own invariants: going on could damage data.
 const EXIT_BROKEN: i32 = 70;
-
-/// What does the node's slow work. Each call only hands over; answers come through the inbox.
-pub trait Devices: Send {
-    fn write_log(&mut self, write: LogWrite);
-    fn run_job(&mut self, shard: ShardId, job: Job);
-    fn engine(&mut self, command: EngineCommand);
-}
-
-/// What other threads may know of the node.
-pub struct Shared {
-    pub credentials: Arc<Credentials>,
-    /// All known members, as the node last told.
-    pub members: Arc<Mutex<Vec<Peer>>>,
-    /// Leader and term of each shard with a replica here, as far as known.
-    pub leaders: Mutex<BTreeMap<ShardId, (Option<NodeId>, u64)>>,
-    /// Added to the wall clock, in microseconds: a setting for tests.
-    pub clock_offset: AtomicI64,
-    pub stopped: watch::Sender<bool>,
-}
-
-impl Shared {
-    pub fn new() -> Shared {
-        Shared {
-            credentials: Arc::new(Credentials::new()),
-            members: Arc::default(),
-            leaders: Mutex::default(),
-            clock_offset: AtomicI64::new(0),
-            stopped: watch::Sender::new(false),
-        }
-    }
-}
-
-impl Default for Shared {
-    fn default() -> Shared {
-        Shared::new()
-    }
-}
 
 /// All that the thread needs.
 pub struct Start<D> {
@@ -139,7 +100,7 @@ impl<D: Devices> NodeThread<D> {
     fn open(start: Start<D>) -> base::Result<NodeThread<D>> {
         let Start { config, files, stores, devices, inbox, transport, shared, metrics } = start;
         let clock = Clock { started: Instant::now(), shared: Arc::clone(&shared) };
-        let node = Node::open(config, clock.now(), &*files, stores)?;
+        let node = Node::open(config, clock.now(), &*files, stores)?.with_engine();
         let (sessions, effects) = (FxHashMap::default(), Vec::new());
         Ok(NodeThread { node, clock, devices, inbox, transport, shared, metrics, sessions, effects, catalog: None, stopped: false })
     }
@@ -210,6 +171,7 @@ impl<D: Devices> NodeThread<D> {
                 self.devices.run_job(shard, job);
             }
             Effect::Client { session, responses } => self.answer(session, Outgoing::Responses(responses)),
+            Effect::ReadClient { session, read } => self.answer(session, Outgoing::Read(read)),
             Effect::CloseClient { session } => {
                 self.answer(session, Outgoing::Close);
                 self.sessions.remove(&session);

@@ -7,8 +7,10 @@ use crate::http::{self, Pages};
 use crate::identity::{ClusterKeys, parse_pem};
 use crate::inbox::Inbox;
 use crate::internal::Internal;
+use crate::listening::Addresses;
 use crate::metrics::Metrics;
-use crate::node_thread::{self, Shared};
+use crate::node_thread;
+use crate::shared::Shared;
 use crate::options::{self, Options};
 use crate::postgres::SqlServer;
 use crate::transport::join::{self, Doorkeeper, Newcomer, PeerRecord};
@@ -18,10 +20,8 @@ use base::{Error, Result, SqlState};
 use node::NodeConfig;
 use node::event::Event;
 use std::io;
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
@@ -29,8 +29,6 @@ use tokio_rustls::TlsAcceptor;
 /// Stack of a thread that moves bytes.
 const STACK_BYTES: usize = 512 << 10;
 const IO_THREADS_MAX: usize = 4;
-/// Connections that the system holds until they are accepted.
-const BACKLOG: u32 = 4096;
 /// How long a stop waits for the node to hand over what it leads and to end its sessions.
 const STOP_MAX: Duration = Duration::from_secs(15);
 /// How long threads may take to end after that.
@@ -60,41 +58,6 @@ fn runtime() -> Result<Runtime> {
         .enable_all()
         .build()
         .map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, format!("threads could not be started: {error}")))
-}
-
-/// The addresses of a node: where it listens, and where others reach it.
-struct Addresses {
-    nodes: TcpListener,
-    clients: TcpListener,
-    advertise: String,
-    sql_advertise: String,
-}
-
-impl Addresses {
-    fn bind(options: &Options) -> Result<Addresses> {
-        let nodes = bind(&options.listen)?;
-        let clients = bind(&options.sql_listen)?;
-        let reached = |listener: &TcpListener, told: &Option<String>, option: &str| {
-            let bound = listener.local_addr().map_err(|error| Error::new(SqlState::IO_ERROR, error.to_string()))?;
-            match told {
-                Some(address) => Ok(address.clone()),
-                None if bound.ip().is_unspecified() => {
-                    Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("other machines cannot reach this node at {bound}"))
-                        .with_hint(format!("tell their way to it with {option} HOST:PORT")))
-                }
-                None => Ok(bound.to_string()),
-            }
-        };
-        let advertise = reached(&nodes, &options.advertise, "--advertise")?;
-        let sql_advertise = reached(&clients, &options.sql_advertise, "--sql-advertise")?;
-        Ok(Addresses { nodes, clients, advertise, sql_advertise })
-    }
-
-    /// Names by which clients may verify the node.
-    fn hosts(&self) -> Vec<String> {
-        let host = |address: &str| address.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
-        [&self.advertise, &self.sql_advertise].into_iter().filter_map(|address| host(address)).collect()
-    }
 }
 
 async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
@@ -241,27 +204,6 @@ async fn wait_for_end(inbox: &Inbox, stopped: &mut tokio::sync::watch::Receiver<
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-fn bind(address: &str) -> Result<TcpListener> {
-    let resolved = address.to_socket_addrs().ok().and_then(|mut all| all.next()).ok_or_else(|| {
-        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{address:?} is no address to listen on: write host:port"))
-    })?;
-    let listen = || {
-        let socket = if resolved.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(resolved)?;
-        socket.listen(BACKLOG)
-    };
-    listen().map_err(|error| cannot_listen(address, &error))
-}
-
-pub(crate) fn cannot_listen(address: &str, error: &io::Error) -> Error {
-    let told = Error::new(SqlState::IO_ERROR, format!("cannot listen on {address}: {error}"));
-    match error.kind() {
-        io::ErrorKind::AddrInUse => told.with_hint("another process uses this port; choose another with --listen, --sql-listen or --http"),
-        _ => told,
-    }
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>> {

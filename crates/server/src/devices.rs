@@ -1,0 +1,115 @@
+//! What does the node's slow work: the disk thread of the log, workers for jobs, the vectorised engine.
+
+use crate::directory::Directory;
+use crate::disk::{DiskOptions, DiskReport, DiskThread, FileLogFiles, JobPool};
+use crate::inbox::Inbox;
+use crate::metrics::Metrics;
+use base::{Error, Result, ShardId};
+use node::event::{DiskError, Event};
+use query::{Engine, EngineOptions};
+use shard::event::{Job, JobDone};
+use sql::engine::EngineCommand;
+use std::sync::Arc;
+use storage::RowStores;
+use storage::log::LogWrite;
+use storage::rows::fjall::{FjallOptions, FjallRows};
+
+const JOB_THREADS: usize = 2;
+const ENGINE_THREADS_MAX: usize = 16;
+/// Parts of the node's memory: the row store's cache, and what queries may hold.
+const CACHE_PART: u64 = 8;
+const QUERY_PART: u64 = 4;
+/// Exit status when a write failed and it is not known what is on the disk.
+const EXIT_DISK: i32 = 74;
+
+/// What does the node's slow work. Each call only hands over; answers come through the inbox.
+pub trait Devices: Send {
+    fn write_log(&mut self, write: LogWrite);
+    fn run_job(&mut self, shard: ShardId, job: Job);
+    fn engine(&mut self, command: EngineCommand);
+}
+
+pub struct LocalDevices {
+    disk: DiskThread,
+    jobs: JobPool,
+    engine: Engine,
+    inbox: Arc<Inbox>,
+}
+
+impl LocalDevices {
+    /// Opens the files of a data directory and starts the threads.
+    ///
+    /// # Errors
+    /// If files cannot be opened or threads not be started.
+    pub fn open(
+        directory: &Directory,
+        memory_bytes: u64,
+        inbox: Arc<Inbox>,
+        metrics: Arc<Metrics>,
+    ) -> Result<(LocalDevices, FileLogFiles, Arc<dyn RowStores>)> {
+        let files = FileLogFiles::open(&directory.path().join("log"))?;
+        let options = FjallOptions { cache_bytes: memory_bytes / CACHE_PART, ..FjallOptions::default() };
+        let rows = Arc::new(FjallRows::open(&directory.path().join("rows"), options)?);
+        let disk = {
+            let inbox = Arc::clone(&inbox);
+            DiskThread::start(files.clone(), DiskOptions::default(), move |report| inbox.event(log_event(report, &metrics)))?
+        };
+        let jobs = {
+            let (inbox, rows) = (Arc::clone(&inbox), Arc::clone(&rows));
+            JobPool::start(JOB_THREADS, move |shard, done| {
+                if rows.failed() {
+                    stop_at_once("the row store cannot write any more");
+                }
+                inbox.event(Event::JobDone { shard, done });
+            })?
+        };
+        let engine = {
+            let inbox = Arc::clone(&inbox);
+            Engine::new(engine_options(directory, memory_bytes), Box::new(move |query, event| inbox.event(Event::Engine { query, event })))
+        };
+        Ok((LocalDevices { disk, jobs, engine, inbox }, files, rows))
+    }
+}
+
+fn engine_options(directory: &Directory, memory_bytes: u64) -> EngineOptions {
+    EngineOptions {
+        threads: std::thread::available_parallelism().map_or(1, usize::from).min(ENGINE_THREADS_MAX),
+        memory_bytes: usize::try_from(memory_bytes / QUERY_PART).unwrap_or(usize::MAX),
+        spill_directory: Some(directory.path().join("spill")),
+        ..EngineOptions::default()
+    }
+}
+
+fn log_event(report: DiskReport, metrics: &Metrics) -> Event {
+    match report {
+        DiskReport::Written { sequence } => Event::LogWritten { sequence, result: Ok(()) },
+        DiskReport::Full { sequence } => {
+            metrics.log_full.add(1);
+            Event::LogWritten { sequence, result: Err(DiskError::Full) }
+        }
+        DiskReport::Failed(error) => stop_at_once(&error.to_string()),
+    }
+}
+
+/// A failed write is never tried again: what the disk then has is not known. The next start reads what is there.
+fn stop_at_once(why: &str) -> ! {
+    tracing::error!("{why}: the process stops, and nothing that was not durable was acknowledged; check the disk, then start it again");
+    std::process::exit(EXIT_DISK)
+}
+
+impl Devices for LocalDevices {
+    fn write_log(&mut self, write: LogWrite) {
+        self.disk.write(write);
+    }
+
+    fn run_job(&mut self, shard: ShardId, job: Job) {
+        if let Err(job) = self.jobs.submit(shard, job) {
+            let result = Err(Error::internal("too many jobs wait"));
+            self.inbox.event(Event::JobDone { shard, done: JobDone { id: job.id, result } });
+        }
+    }
+
+    fn engine(&mut self, command: EngineCommand) {
+        self.engine.command(command);
+    }
+}

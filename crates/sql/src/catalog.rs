@@ -1,5 +1,8 @@
 //! What exists: schemas, tables, columns, indexes, sequences, roles. Immutable; a change makes a new one.
 
+pub mod lookup;
+pub mod store;
+
 use crate::value::Value;
 use base::{SchemaVersion, StorageId};
 use std::collections::BTreeMap;

@@ -1,0 +1,87 @@
+//! What EXPLAIN says of native plans.
+
+use super::access::Access;
+use super::dml::Source;
+use super::table::TableInfo;
+use super::{Plan, Planned};
+use crate::backend::Backend;
+use crate::exec::Run;
+use crate::exec::target::Target;
+use crate::session::Session;
+use base::Result;
+use std::collections::BTreeSet;
+
+impl<B: Backend> Session<B> {
+    pub(crate) fn explain_lines(&self, planned: &Planned, run: &Run) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        match &planned.plan {
+            Plan::Engine(_) => lines.push("Vectorised engine".to_owned()),
+            Plan::Utility(_) | Plan::Definition(_) | Plan::Empty => lines.push("Utility statement".to_owned()),
+            Plan::Select(plan) => match &plan.table {
+                None => lines.push("Native: Result".to_owned()),
+                Some(info) => {
+                    lines.push(format!("Native: Select on {}", info.table.name));
+                    self.explain_access(info, &plan.access, plan.filter.is_some(), run, &mut lines)?;
+                    if plan.group.is_some() {
+                        lines.push("  Aggregate".to_owned());
+                    }
+                    if !plan.order.is_empty() {
+                        lines.push(if plan.ordered.is_some() { "  Order: of the key" } else { "  Order: sort" }.to_owned());
+                    }
+                    if let Some((mode, _)) = plan.lock {
+                        lines.push(format!("  Lock: {mode:?}"));
+                    }
+                }
+            },
+            Plan::Insert(plan) => {
+                lines.push(format!("Native: Insert on {}", plan.table.table.name));
+                lines.push(match &plan.source {
+                    Source::Values { rows, .. } => format!("  Values: {} rows", rows.len()),
+                    Source::Query { .. } => "  Rows: of a query".to_owned(),
+                });
+            }
+            Plan::Update(plan) => {
+                lines.push(format!("Native: Update on {}", plan.table.table.name));
+                match plan.from {
+                    None => self.explain_access(&plan.table, &plan.access, plan.filter.is_some(), run, &mut lines)?,
+                    Some(_) => lines.push("  Rows: found by the vectorised engine".to_owned()),
+                }
+            }
+            Plan::Delete(plan) => {
+                lines.push(format!("Native: Delete on {}", plan.table.table.name));
+                match plan.from {
+                    None => self.explain_access(&plan.table, &plan.access, plan.filter.is_some(), run, &mut lines)?,
+                    Some(_) => lines.push("  Rows: found by the vectorised engine".to_owned()),
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    fn explain_access(&self, info: &TableInfo, access: &Access, filtered: bool, run: &Run, lines: &mut Vec<String>) -> Result<()> {
+        let name = match access.index {
+            Some(at) => info.table.indexes[at].name.as_str(),
+            None => info.table.primary_index().map_or("row id", |index| index.name.as_str()),
+        };
+        let kind = match () {
+            () if access.is_point() => "Point",
+            () if access.is_full_scan() => "Full scan",
+            () => "Range",
+        };
+        lines.push(format!("  Access: {kind} by {name}"));
+        if filtered {
+            lines.push("  Filter: yes".to_owned());
+        }
+        // Without values for its parameters it is not known yet.
+        let known = run.parameters.len() >= run.parameter_types.len();
+        if let (true, Ok(target)) = (known, self.resolve(info, access, run)) {
+            let shards: BTreeSet<u32> = match target {
+                Target::Keys(keys) => keys.iter().map(|(shard, _)| shard.0).collect(),
+                Target::Ranges(ranges) => ranges.iter().map(|(shard, _)| shard.0).collect(),
+            };
+            let shards: Vec<String> = shards.into_iter().map(|shard| format!("s{shard}")).collect();
+            lines.push(format!("  Shard: {}", if shards.is_empty() { "none".to_owned() } else { shards.join(", ") }));
+        }
+        Ok(())
+    }
+}

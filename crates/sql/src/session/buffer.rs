@@ -1,0 +1,172 @@
+//! A transaction's writes before its commit: merged into its own reads, undone to marks, staged when they grow large.
+
+use base::{ShardId, Version};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use storage::access::{Key, KeyRange, Row, Write};
+
+/// What is written to one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub shard: ShardId,
+    /// `None`: deleted.
+    pub row: Option<Row>,
+    pub base: Version,
+}
+
+#[derive(Debug, Default)]
+pub struct Buffer {
+    writes: BTreeMap<Key, Pending>,
+    /// What each change replaced, newest last.
+    undo: Vec<(Key, Option<Pending>)>,
+    bytes: usize,
+    /// Changes are only remembered for undoing while something may undo them.
+    keeps_undo: bool,
+}
+
+/// A place in the history of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(usize);
+
+fn size(key: &Key, pending: &Pending) -> usize {
+    key.len() + pending.row.as_ref().map_or(0, |row| row.len()) + 32
+}
+
+impl Buffer {
+    pub fn new(keeps_undo: bool) -> Buffer {
+        Buffer { keeps_undo, ..Buffer::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Of keys and rows, with some for each write.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn get(&self, key: &[u8]) -> Option<&Pending> {
+        self.writes.get(key)
+    }
+
+    /// The first write of a key decides its base.
+    pub fn put(&mut self, shard: ShardId, key: Key, row: Option<Row>, base: Version) {
+        let base = self.writes.get(&key).map_or(base, |before| before.base);
+        let pending = Pending { shard, row, base };
+        self.bytes += size(&key, &pending);
+        let before = self.writes.insert(key.clone(), pending);
+        if let Some(before) = &before {
+            self.bytes -= size(&key, before);
+        }
+        if self.keeps_undo {
+            self.undo.push((key, before));
+        }
+    }
+
+    pub fn mark(&self) -> Mark {
+        assert!(self.keeps_undo, "a mark needs the history of changes");
+        Mark(self.undo.len())
+    }
+
+    /// From now on changes can be undone.
+    pub fn keep_undo(&mut self) {
+        self.keeps_undo = true;
+    }
+
+    pub fn undo_to(&mut self, mark: Mark) {
+        while self.undo.len() > mark.0 {
+            let (key, before) = self.undo.pop().expect("is longer than the mark");
+            let now = match before {
+                Some(before) => {
+                    self.bytes += size(&key, &before);
+                    self.writes.insert(key.clone(), before)
+                }
+                None => self.writes.remove(&key),
+            };
+            self.bytes -= now.map_or(0, |now| size(&key, &now));
+        }
+    }
+
+    /// Own writes of one shard within a range, in key order.
+    pub fn range(&self, range: &KeyRange, shard: ShardId) -> impl DoubleEndedIterator<Item = (&Key, &Pending)> {
+        let end = if range.end.is_empty() { Bound::Unbounded } else { Bound::Excluded(range.end.clone()) };
+        let empty = !range.end.is_empty() && range.start >= range.end;
+        let bounds = if empty {
+            (Bound::Included(range.start.clone()), Bound::Excluded(range.start.clone()))
+        } else {
+            (Bound::Included(range.start.clone()), end)
+        };
+        // An empty range with equal included and excluded bounds is legal for a BTreeMap.
+        self.writes.range::<Key, _>(bounds).filter(move |(_, pending)| pending.shard == shard)
+    }
+
+    /// All writes by shard, in key order; the buffer is empty after.
+    pub fn take(&mut self) -> BTreeMap<ShardId, Vec<Write>> {
+        let mut by_shard: BTreeMap<ShardId, Vec<Write>> = BTreeMap::new();
+        for (key, pending) in std::mem::take(&mut self.writes) {
+            by_shard.entry(pending.shard).or_default().push(Write { key, row: pending.row, base: pending.base });
+        }
+        self.undo.clear();
+        self.bytes = 0;
+        by_shard
+    }
+
+    /// The same, keeping the buffer: for a commit that may have to be sent again.
+    pub fn by_shard(&self) -> BTreeMap<ShardId, Vec<Write>> {
+        let mut by_shard: BTreeMap<ShardId, Vec<Write>> = BTreeMap::new();
+        for (key, pending) in &self.writes {
+            by_shard.entry(pending.shard).or_default().push(Write { key: key.clone(), row: pending.row.clone(), base: pending.base });
+        }
+        by_shard
+    }
+
+    pub fn storages(&self) -> impl Iterator<Item = (ShardId, base::StorageId)> {
+        self.writes.iter().map(|(key, pending)| (pending.shard, storage::access::storage_of(key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn put(buffer: &mut Buffer, key: &'static str, row: &'static str) {
+        let row = (!row.is_empty()).then(|| Bytes::from_static(row.as_bytes()));
+        buffer.put(ShardId(1), Bytes::from_static(key.as_bytes()), row, Version(7));
+    }
+
+    #[test]
+    fn undoing_brings_back_rows_and_size() {
+        let mut buffer = Buffer::new(true);
+        put(&mut buffer, "a", "1");
+        let (mark, bytes) = (buffer.mark(), buffer.bytes());
+        put(&mut buffer, "a", "");
+        put(&mut buffer, "b", "22");
+        put(&mut buffer, "b", "333");
+        buffer.undo_to(mark);
+        assert_eq!((buffer.bytes(), buffer.get(b"b")), (bytes, None));
+        assert_eq!(buffer.get(b"a").and_then(|p| p.row.as_deref()), Some(&b"1"[..]));
+    }
+
+    #[test]
+    fn the_first_write_of_a_key_decides_its_base() {
+        let mut buffer = Buffer::new(true);
+        put(&mut buffer, "a", "1");
+        buffer.put(ShardId(1), Bytes::from_static(b"a"), None, Version(9));
+        assert_eq!(buffer.take()[&ShardId(1)][0].base, Version(7));
+    }
+
+    #[test]
+    fn ranges_show_one_shards_writes() {
+        let mut buffer = Buffer::new(true);
+        for key in ["a", "b", "c"] {
+            put(&mut buffer, key, "1");
+        }
+        let range = KeyRange { start: Bytes::from_static(b"b"), end: Bytes::new() };
+        assert_eq!(buffer.range(&range, ShardId(1)).count(), 2);
+        assert_eq!(buffer.range(&range, ShardId(2)).count(), 0);
+        let none = KeyRange { start: Bytes::from_static(b"c"), end: Bytes::from_static(b"a") };
+        assert_eq!(buffer.range(&none, ShardId(1)).count(), 0);
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::convert::{numeric_too_wide, rescale};
 use crate::error::{external, raise};
-use crate::types::{NUMERIC_PRECISION, PgType, oid, result_field};
+use crate::types::{NUMERIC_PRECISION, PgType, QUOTIENT_SCALE, oid, result_field};
 use base::{Error, SqlState};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, PrimitiveArray};
 use datafusion::arrow::compute::{cast, kernels};
@@ -21,8 +21,6 @@ pub enum Operation {
     Modulo,
 }
 
-/// Fractional digits of a quotient, at least: PostgreSQL's `NUMERIC_MIN_SIG_DIGITS`.
-const QUOTIENT_SCALE_MIN: i8 = 16;
 /// Fractional digits that a product keeps at most, if its factors have fewer.
 const PRODUCT_SCALE_MAX: i8 = 18;
 
@@ -79,7 +77,7 @@ impl Operation {
         match self {
             Operation::Add | Operation::Subtract | Operation::Modulo => wider,
             Operation::Multiply => (left + right).min(wider.max(PRODUCT_SCALE_MAX)),
-            Operation::Divide => wider.max(QUOTIENT_SCALE_MIN),
+            Operation::Divide => wider.max(QUOTIENT_SCALE),
         }
     }
 

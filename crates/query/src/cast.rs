@@ -15,7 +15,6 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use datafusion::sql::sqlparser::ast;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -306,8 +305,9 @@ fn narrowed(value: sql::value::Value, to: &DataType) -> base::Result<sql::value:
     use sql::value::Value;
     let range = |name: &str| Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{name} out of range"));
     Ok(match (value, to) {
+        (Value::Oid(number), DataType::Int32) => Value::Int4(number as i32),
         (Value::Int8(number), DataType::Int32) => Value::Int4(u32::try_from(number).map_err(|_| range("integer"))? as i32),
-        (Value::Int8(_), DataType::Int16) => return Err(range("smallint")),
+        (Value::Oid(_) | Value::Int8(_), DataType::Int16) => return Err(range("smallint")),
         (value, _) => value,
     })
 }

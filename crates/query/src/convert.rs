@@ -3,7 +3,7 @@
 //! Dates and times count from 2000-01-01 in values and from 1970-01-01 in arrays; the infinities stay what they are.
 
 use crate::error::raise;
-use crate::types::{NUMERIC_PRECISION, PgType, oid};
+use crate::types::{NUMERIC_PRECISION, NUMERIC_SCALE, PgType, QUOTIENT_SCALE, oid};
 use base::SqlState;
 use bytes::Bytes;
 use datafusion::arrow::array::*;
@@ -75,6 +75,7 @@ impl ColumnBuilder {
             (ColumnBuilder::Int4(b), Value::Int4(v)) => b.append_value(*v),
             (ColumnBuilder::Int8(b), Value::Int2(v)) => b.append_value(i64::from(*v)),
             (ColumnBuilder::Int8(b), Value::Int4(v)) => b.append_value(i64::from(*v)),
+            (ColumnBuilder::Int8(b), Value::Oid(v)) => b.append_value(i64::from(*v)),
             (ColumnBuilder::Int8(b), Value::Int8(v)) => b.append_value(*v),
             (ColumnBuilder::Oid(b), value) => b.append_value(oid_of(value)?),
             (ColumnBuilder::Float4(b), Value::Float4(v)) => b.append_value(*v),
@@ -178,6 +179,7 @@ fn external_mismatch(value: &Value) -> DataFusionError {
 
 fn oid_of(value: &Value) -> Result<u32> {
     match value {
+        Value::Oid(v) => Ok(*v),
         Value::Int4(v) => Ok(*v as u32),
         Value::Int8(v) => u32::try_from(*v).map_err(|_| raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "OID out of range")),
         other => Err(external_mismatch(other)),
@@ -274,7 +276,7 @@ fn read(array: &dyn Array, row: usize, ty: PgType) -> Result<Value> {
         DataType::Int16 => Value::Int2(array.as_primitive::<Int16Type>().value(row)),
         DataType::Int32 => Value::Int4(array.as_primitive::<Int32Type>().value(row)),
         DataType::Int64 => Value::Int8(array.as_primitive::<Int64Type>().value(row)),
-        DataType::UInt32 => Value::Int8(i64::from(array.as_primitive::<UInt32Type>().value(row))),
+        DataType::UInt32 => Value::Oid(array.as_primitive::<UInt32Type>().value(row)),
         DataType::UInt64 => {
             let value = i64::try_from(array.as_primitive::<UInt64Type>().value(row));
             Value::Int8(value.map_err(|_| raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"))?)
@@ -321,16 +323,35 @@ fn list(items: ArrayRef, ty: PgType) -> Result<Value> {
     Ok(Value::Array(values?.into()))
 }
 
-/// Where the type has no scale of its own, zeros at the end that only the engine's scale added are dropped.
-fn numeric_from_arrow(mut digits: i128, scale: i8, ty: PgType) -> Numeric {
-    let mut scale = u8::try_from(scale).unwrap_or(0);
-    if ty.oid == oid::NUMERIC && ty.modifier < 0 && i16::from(scale) == i16::from(crate::types::NUMERIC_SCALE) {
-        while scale > 0 && digits % 10 == 0 {
-            digits /= 10;
-            scale -= 1;
-        }
+/// Where the type has no scale of its own: zeros at the end that only the engine's scale added are dropped, and a quotient
+/// gets the digits that PostgreSQL shows.
+fn numeric_from_arrow(digits: i128, scale: i8, ty: PgType) -> Numeric {
+    let plain = Numeric { digits, scale: u8::try_from(scale).unwrap_or(0) };
+    match (ty.oid == oid::NUMERIC && ty.modifier < 0, scale) {
+        (true, NUMERIC_SCALE) => without_zeros(plain),
+        (true, QUOTIENT_SCALE) => shown_quotient(plain),
+        _ => plain,
     }
-    Numeric { digits, scale }
+}
+
+fn without_zeros(mut numeric: Numeric) -> Numeric {
+    while numeric.scale > 0 && numeric.digits % 10 == 0 {
+        numeric.digits /= 10;
+        numeric.scale -= 1;
+    }
+    numeric
+}
+
+/// At least 16 significant digits in groups of four, as numeric.c counts them.
+fn shown_quotient(numeric: Numeric) -> Numeric {
+    const SIGNIFICANT_MIN: i16 = 16;
+    const GROUP: i16 = 4;
+    let one = 10u128.pow(u32::from(numeric.scale));
+    let whole = numeric.digits.unsigned_abs() / one;
+    let exactly_one = numeric.digits.unsigned_abs() == one;
+    let weight = if whole == 0 || exactly_one { -1 } else { whole.ilog10() as i16 / GROUP };
+    let scale = if numeric.digits == 0 { SIGNIFICANT_MIN } else { (SIGNIFICANT_MIN - weight * GROUP).clamp(0, i16::from(numeric.scale)) };
+    Numeric { digits: round_digits(numeric.digits, i16::from(numeric.scale) - scale), scale: scale as u8 }
 }
 
 /// One value as an array of one, as the planner wants its parameters and constants.
@@ -351,7 +372,7 @@ mod tests {
             (oid::INT2, Value::Int2(-7)),
             (oid::INT4, Value::Int4(i32::MIN)),
             (oid::INT8, Value::Int8(i64::MAX)),
-            (oid::OID, Value::Int8(4_000_000_000)),
+            (oid::OID, Value::Oid(4_000_000_000)),
             (oid::FLOAT8, Value::Float8(0.1)),
             (oid::TEXT, Value::Text(Arc::from("päß"))),
             (oid::JSONB, Value::Jsonb(Arc::from("{}"))),

@@ -15,6 +15,8 @@ mod context;
 mod convert;
 mod engine;
 mod error;
+mod explain;
+mod aggregates;
 mod arithmetic;
 mod cast;
 mod functions;

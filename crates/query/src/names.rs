@@ -2,14 +2,14 @@
 
 use crate::context::QueryContext;
 use base::{Error, SqlState};
-use sql::catalog::{Sequence, Table};
+use sql::catalog::Table;
 use std::sync::Arc;
 
 /// What a name in `FROM` stands for.
 #[derive(Debug)]
 pub enum Relation {
     Stored(Arc<Table>),
-    Sequence(Arc<Sequence>),
+    Sequence,
     /// A table of `pg_catalog`, `information_schema` or `florin`.
     System { schema: String, name: String },
 }
@@ -50,8 +50,8 @@ fn resolve_in(context: &QueryContext, schema: &str, name: &str, is_system: &impl
     if let Some(table) = context.catalog.tables.get(oid) {
         return Ok(Some(Relation::Stored(table.clone())));
     }
-    if let Some(sequence) = context.catalog.sequences.get(oid) {
-        return Ok(Some(Relation::Sequence(sequence.clone())));
+    if context.catalog.sequences.contains_key(oid) {
+        return Ok(Some(Relation::Sequence));
     }
     Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("cannot open relation \"{name}\"")).with_detail("This operation is not supported for indexes."))
 }

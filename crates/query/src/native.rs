@@ -32,6 +32,10 @@ pub enum Form {
     /// The pattern, and the escape character if there is one, follow the text.
     Like { insensitive: bool, escape: Option<String> },
     Similar { escape: Option<String> },
+    /// The first argument in the list of the others.
+    InList,
+    /// `left op ANY (array)` or `ALL`.
+    Quantified { op: ast::BinaryOperator, all: bool },
 }
 
 /// Any number of arguments of any type: the evaluator's binder judges them.
@@ -110,6 +114,12 @@ impl Form {
             Form::Like { insensitive: true, escape: with } => {
                 ast::Expr::ILike { negated: false, any: false, expr: Box::new(next()), pattern: Box::new(next()), escape_char: escape(with) }
             }
+            Form::InList => {
+                let expr = Box::new(next());
+                ast::Expr::InList { expr, list: operands, negated: false }
+            }
+            Form::Quantified { op, all: false } => ast::Expr::AnyOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()), is_some: false },
+            Form::Quantified { op, all: true } => ast::Expr::AllOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()) },
             Form::Similar { escape: with } => ast::Expr::SimilarTo { negated: false, expr: Box::new(next()), pattern: Box::new(next()), escape_char: escape(with) },
         }
     }

@@ -50,7 +50,7 @@ pub fn plan(job: &QueryJob, context: &Arc<QueryContext>, state: &Arc<SessionStat
             parameters[index] = oid_of_value(value);
         }
     }
-    let query = rewrite::rewrite(&job.query, context, &mut parameters)?;
+    let query = rewrite::rewrite(&job.query, &mut parameters)?;
     let mut logical = sql_to_plan(&query, context, state, port, &mut parameters)?;
     if run {
         logical = with_values(logical, job, &parameters)?;
@@ -118,6 +118,7 @@ fn oid_of_value(value: &sql::value::Value) -> u32 {
         Value::TimestampTz(_) => oid::TIMESTAMPTZ,
         Value::Interval(_) => oid::INTERVAL,
         Value::Uuid(_) => oid::UUID,
+        Value::Oid(_) => oid::OID,
         Value::Json(_) => oid::JSON,
         Value::Jsonb(_) => oid::JSONB,
         Value::Null | Value::Text(_) | Value::Array(_) => 0,
@@ -188,7 +189,7 @@ impl Tables {
                 let definition = system::find(&schema, &name).ok_or_else(|| names::undefined_table(Some(&schema), &name))?;
                 Ok(Arc::new(SystemTable::new(definition, self.context.clone(), self.port.clone())?))
             }
-            Relation::Sequence(_) => Err(Error::unsupported("reading a sequence as a table")),
+            Relation::Sequence => Err(Error::unsupported("reading a sequence as a table")),
         }
     }
 }

@@ -3,13 +3,14 @@
 use crate::context::QueryContext;
 use crate::convert::ColumnReader;
 use crate::error::translate;
+use crate::explain;
 use crate::plan::{self, Planned};
 use crate::port::Port;
 use crate::types::PgType;
 use base::Result;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::session_state::SessionState;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use sql::client::Field as ClientField;
 use sql::engine::{CHUNK_ROWS, EngineEvent, QueryJob};
@@ -24,13 +25,33 @@ pub async fn run(job: QueryJob, run: bool, state: Arc<SessionState>, port: Arc<P
     if !run {
         return Ok(None);
     }
-    execute(&planned, &state, &port).await?;
-    Ok(Some(EngineEvent::Done { explain: None }))
+    let optimized = plan::optimize(&planned, &state)?;
+    let physical = state.query_planner().create_physical_plan(&optimized, state.as_ref()).await.map_err(translate)?;
+    let explain = match job.explain {
+        None => {
+            send_rows(&planned, physical, &state, &port).await?;
+            None
+        }
+        Some(explain) => {
+            if explain.analyze {
+                drain(physical.clone(), &state).await?;
+            }
+            Some(explain::text(physical.as_ref(), explain.analyze))
+        }
+    };
+    Ok(Some(EngineEvent::Done { explain }))
 }
 
-async fn execute(planned: &Planned, state: &SessionState, port: &Port) -> Result<()> {
-    let optimized = plan::optimize(planned, state)?;
-    let physical = state.query_planner().create_physical_plan(&optimized, state).await.map_err(translate)?;
+/// Runs for the figures only.
+async fn drain(physical: Arc<dyn ExecutionPlan>, state: &SessionState) -> Result<()> {
+    let mut stream = execute_stream(physical, state.task_ctx()).map_err(translate)?;
+    while let Some(batch) = stream.next().await {
+        batch.map_err(translate)?;
+    }
+    Ok(())
+}
+
+async fn send_rows(planned: &Planned, physical: Arc<dyn ExecutionPlan>, state: &SessionState, port: &Port) -> Result<()> {
     let mut stream = execute_stream(physical, state.task_ctx()).map_err(translate)?;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(translate)?;

@@ -27,6 +27,7 @@ use sql::catalog::Table;
 use sql::engine::ScanId;
 use sql::row::RowLayout;
 use sql::value::Value;
+use std::fmt;
 use std::sync::Arc;
 use storage::access::KeyRange;
 use tokio::sync::mpsc::Receiver;
@@ -93,7 +94,6 @@ impl TableProvider for StoredTable {
     }
 }
 
-#[derive(Debug)]
 struct StoredScan {
     name: String,
     table_oid: u32,
@@ -103,6 +103,17 @@ struct StoredScan {
     range: range::Bounds,
     limit: Option<usize>,
     port: Arc<Port>,
+}
+
+/// As a plan shows it.
+impl fmt::Debug for StoredScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.range {
+            range::Bounds::All => write!(f, "Seq Scan on {}", self.name),
+            range::Bounds::Range(_) => write!(f, "Primary Key Range Scan on {}", self.name),
+            range::Bounds::Nothing => write!(f, "Empty Scan on {}", self.name),
+        }
+    }
 }
 
 /// A scan that has begun.
@@ -233,13 +244,19 @@ impl TableProvider for SystemTable {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct SystemScan {
     definition: &'static Definition,
     columns: Vec<usize>,
     schema: SchemaRef,
     context: Arc<QueryContext>,
     port: Arc<Port>,
+}
+
+impl fmt::Debug for SystemScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "System Scan on {}", self.definition.full_name())
+    }
 }
 
 impl PartitionStream for SystemScan {

@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// Fractional digits of a `numeric` whose type does not say how many.
 pub const NUMERIC_SCALE: i8 = 16;
+/// Fractional digits of quotients and means. PostgreSQL shows at least 16 significant digits of them; how many are behind the point
+/// depends on the value (`select_div_scale` in src/backend/utils/adt/numeric.c), so these are cut when they are shown.
+pub const QUOTIENT_SCALE: i8 = 20;
 /// All digits of a `numeric`.
 pub const NUMERIC_PRECISION: u8 = 38;
 

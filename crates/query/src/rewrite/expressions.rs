@@ -72,7 +72,7 @@ impl Rewriter<'_> {
                 plain_operator(&mut compare_op)?;
                 quantified("florin_all", *left, compare_op, *right)
             }
-            Expr::Extract { field, expr, .. } => call("florin_extract", vec![string(field.to_string().to_lowercase()), *expr]),
+            Expr::Extract { field, expr, .. } => call(&format!("florin_extract {}", field.to_string().to_lowercase()), vec![*expr]),
             Expr::AtTimeZone { timestamp, time_zone } => call("timezone", vec![*time_zone, *timestamp]),
             Expr::Position { expr, r#in } => call("strpos", vec![*r#in, *expr]),
             Expr::Substring { expr, substring_from, substring_for, .. } => substring(*expr, substring_from, substring_for),
@@ -292,10 +292,23 @@ fn rows_in_list(expr: Expr) -> Result<Expr, Error> {
 }
 
 fn in_list(expr: Expr, list: Vec<Expr>, negated: bool) -> Expr {
+    let is_parameter = |item: &Expr| matches!(item, Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }));
+    if list.iter().any(is_parameter) {
+        return equal_to_any(&expr, list, negated);
+    }
     let mut arguments = vec![expr];
     arguments.extend(list);
     let found = call("florin_in", arguments);
     if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) } } else { found }
+}
+
+/// Comparisons one by one, so that each parameter learns its type.
+fn equal_to_any(expr: &Expr, list: Vec<Expr>, negated: bool) -> Expr {
+    let (op, connective) = if negated { (BinaryOperator::NotEq, BinaryOperator::And) } else { (BinaryOperator::Eq, BinaryOperator::Or) };
+    let compare = |item: Expr| Expr::BinaryOp { left: Box::new(expr.clone()), op: op.clone(), right: Box::new(item) };
+    let join = |a: Expr, b: Expr| Expr::BinaryOp { left: Box::new(a), op: connective.clone(), right: Box::new(b) };
+    let joined = list.into_iter().map(compare).reduce(join);
+    joined.unwrap_or_else(|| Expr::Value(Value::Boolean(negated).with_empty_span()))
 }
 
 fn quantified(name: &str, left: Expr, op: BinaryOperator, right: Expr) -> Expr {
@@ -304,7 +317,7 @@ fn quantified(name: &str, left: Expr, op: BinaryOperator, right: Expr) -> Expr {
         (Expr::Subquery(subquery), BinaryOperator::NotEq, "florin_all") => Expr::InSubquery { expr: Box::new(left), subquery, negated: true },
         (right @ Expr::Subquery(_), _, "florin_any") => Expr::AnyOp { left: Box::new(left), compare_op: op, right: Box::new(right), is_some: false },
         (right @ Expr::Subquery(_), ..) => Expr::AllOp { left: Box::new(left), compare_op: op, right: Box::new(right) },
-        (right, ..) => call(name, vec![string(op.to_string()), left, right]),
+        (right, ..) => call(&format!("{name} {op}"), vec![left, right]),
     }
 }
 
@@ -331,7 +344,8 @@ fn trim(place: Option<TrimWhereField>, what: Option<Box<Expr>>, expr: Expr, char
 }
 
 fn like(name: &str, negated: bool, expr: Expr, pattern: Expr, escape: ValueWithSpan) -> Expr {
-    let matched = call(name, vec![expr, pattern, Expr::Value(escape)]);
+    let escape = escape.value.into_string().unwrap_or_default();
+    let matched = call(&format!("{name} {escape}"), vec![expr, pattern]);
     if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(matched) } } else { matched }
 }
 

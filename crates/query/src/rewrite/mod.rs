@@ -6,13 +6,14 @@
 pub mod columns;
 mod expressions;
 mod queries;
+mod tables;
 pub mod typenames;
 
-use crate::context::QueryContext;
+pub use expressions::plain_operator;
+
 use base::{Error, SqlState};
 use datafusion::sql::sqlparser::ast::*;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// Names of functions that no user can mean.
 pub const PREFIX: &str = "florin_";
@@ -20,17 +21,16 @@ pub const PREFIX: &str = "florin_";
 pub const UNIQUE_MARK: char = '\u{1}';
 
 /// Rewrites a whole query. `parameters`: type oids, 0 where unknown; those that a cast tells are filled in.
-pub fn rewrite(query: &Query, context: &Arc<QueryContext>, parameters: &mut Vec<u32>) -> Result<Query, Error> {
+pub fn rewrite(query: &Query, parameters: &mut Vec<u32>) -> Result<Query, Error> {
     let mut query = query.clone();
-    let mut rewriter = Rewriter { context, parameters };
-    match query.visit(&mut rewriter) {
+    let mut rewriter = Rewriter { parameters };
+    match VisitMut::visit(&mut query, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(query),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
 struct Rewriter<'a> {
-    context: &'a Arc<QueryContext>,
     parameters: &'a mut Vec<u32>,
 }
 

@@ -68,6 +68,7 @@ impl Rewriter<'_> {
         if select.projection.is_empty() {
             select.projection.push(SelectItem::UnnamedExpr(number("1")));
         }
+        self.prune_empty(select);
         columns::name_all(&mut select.projection);
         Ok(())
     }
@@ -86,7 +87,8 @@ impl Rewriter<'_> {
         match factor {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => Err(Error::unsupported("TABLESAMPLE")),
             TableFactor::Table { version: Some(_), .. } => Err(Error::unsupported("a version of a table")),
-            TableFactor::Table { .. } | TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } | TableFactor::UNNEST { .. } | TableFactor::Function { .. } => Ok(()),
+            TableFactor::Table { .. } | TableFactor::UNNEST { .. } | TableFactor::Function { .. } => super::tables::function_as_subquery(factor),
+            TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => Ok(()),
             TableFactor::TableFunction { .. } => Err(Error::unsupported("TABLE(...)")),
             _ => Err(Error::unsupported("this kind of table expression")),
         }

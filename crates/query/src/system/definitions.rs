@@ -4,18 +4,16 @@ use super::{Definition, Definitions, Rows, attributes, fixed, information, relat
 use crate::types::oid;
 
 static COLUMNS: &str = include_str!("columns.txt");
-/// First oid of the tables of `florin`; PostgreSQL's own end far below.
-const FLORIN_OIDS: u32 = 15_000;
-
-/// Tables that a node fills itself, with their columns.
-static NODE_TABLES: &[(&str, &[(&str, u32)])] = &[];
+/// First oid of the tables that the node fills; PostgreSQL's own end below.
+const NODE_TABLE_OIDS: u32 = 15_000;
 
 pub fn read() -> Definitions {
     let mut definitions: Definitions = COLUMNS.lines().filter(|line| !line.starts_with('#')).filter_map(read_line).map(keyed).collect();
-    for (index, (name, columns)) in NODE_TABLES.iter().enumerate() {
-        let columns = columns.iter().map(|(name, oid)| ((*name).to_owned(), *oid)).collect();
-        let oid = FLORIN_OIDS + index as u32;
-        let (key, definition) = keyed(Definition { oid, schema: String::from("florin"), name: (*name).to_owned(), columns, rows: Rows::Session });
+    for (index, table) in sql::system::ALL.iter().enumerate() {
+        let columns = table.columns.iter().map(|(name, oid)| ((*name).to_owned(), *oid)).collect();
+        let (schema, name) = table.name.split_once('.').unwrap_or(("pg_catalog", table.name));
+        let oid = NODE_TABLE_OIDS + index as u32;
+        let (key, definition) = keyed(Definition { oid, schema: schema.to_owned(), name: name.to_owned(), columns, rows: Rows::Session });
         definitions.insert(key, definition);
     }
     definitions
@@ -59,7 +57,7 @@ fn catalog_rows(name: &str) -> Rows {
         "pg_tablespace" => fixed::pg_tablespace,
         "pg_language" => fixed::pg_language,
         "pg_opclass" => fixed::pg_opclass,
-        "pg_stat_activity" | "pg_settings" | "pg_locks" | "pg_prepared_statements" | "pg_cursors" => return Rows::Session,
+        "pg_settings" => fixed::pg_settings,
         _ => return Rows::Empty,
     })
 }

@@ -173,3 +173,44 @@ fn named_type(oid: u32, name: &str, size: i16, category: &str, kind: &str, owner
         ("typtypmod", Value::Int4(-1)),
     ]
 }
+
+/// The settings that queries may ask for by name.
+pub fn settings(context: &QueryContext) -> Vec<(&'static str, String)> {
+    let fixed = [
+        ("server_version", "15.0"),
+        ("server_version_num", "150000"),
+        ("server_encoding", "UTF8"),
+        ("client_encoding", "UTF8"),
+        ("standard_conforming_strings", "on"),
+        ("integer_datetimes", "on"),
+        ("IntervalStyle", "postgres"),
+        ("DateStyle", "ISO, MDY"),
+        ("bytea_output", "hex"),
+        ("lc_collate", "C"),
+        ("lc_ctype", "C"),
+        ("max_identifier_length", "63"),
+        ("max_index_keys", "32"),
+        ("block_size", "8192"),
+        ("is_superuser", "on"),
+    ];
+    let mut settings: Vec<(&'static str, String)> = fixed.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    settings.push(("TimeZone", context.settings.time_zone.clone()));
+    settings.push(("search_path", context.settings.search_path.iter().map(|schema| super::objects::quote_identifier(schema)).collect::<Vec<_>>().join(", ")));
+    settings.push(("session_authorization", context.settings.user.clone()));
+    settings
+}
+
+pub fn pg_settings(context: &QueryContext) -> Vec<Row> {
+    let row = |(name, value): (&'static str, String)| {
+        vec![
+            ("name", text(name)),
+            ("setting", text(&value)),
+            ("context", text("internal")),
+            ("vartype", text("string")),
+            ("source", text("default")),
+            ("boot_val", text(&value)),
+            ("reset_val", text(&value)),
+        ]
+    };
+    settings(context).into_iter().map(row).collect()
+}

@@ -55,7 +55,8 @@ impl Definition {
             oid::BOOL => Value::Bool(false),
             oid::INT2 => Value::Int2(0),
             oid::INT4 => Value::Int4(0),
-            oid::INT8 | oid::OID | oid::XID | oid::REGPROC | oid::REGTYPE => Value::Int8(0),
+            oid::INT8 => Value::Int8(0),
+            oid::OID | oid::XID | oid::REGPROC | oid::REGTYPE => Value::Oid(0),
             oid::FLOAT4 => Value::Float4(0.0),
             oid::CHAR => text(""),
             _ => Value::Null,
@@ -95,7 +96,7 @@ pub fn text(text: impl AsRef<str>) -> Value {
 }
 
 pub fn oid_value(oid: u32) -> Value {
-    Value::Int8(i64::from(oid))
+    Value::Oid(oid)
 }
 
 pub fn array(values: impl IntoIterator<Item = Value>) -> Value {

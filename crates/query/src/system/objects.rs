@@ -4,7 +4,7 @@ use super::find;
 use crate::context::QueryContext;
 use crate::names::{self, Relation};
 use crate::rewrite::typenames;
-use crate::types::{PgType, oid};
+use crate::types::oid;
 use base::{Error, Result, SqlState};
 use sql::catalog::{Index, Sequence, Table};
 use std::sync::Arc;
@@ -244,11 +244,6 @@ fn is_reserved(name: &str) -> bool {
         "when", "where", "window", "with",
     ];
     RESERVED.contains(&name)
-}
-
-/// The type of a column as the catalogs show it.
-pub fn column_type(column: &sql::catalog::Column) -> PgType {
-    PgType::with_modifier(column.type_oid, column.type_modifier)
 }
 
 /// The relation that a name in a function's argument means.

@@ -9,7 +9,7 @@ mod resolve;
 
 pub(crate) use arithmetic::checked_float;
 pub(crate) use resolve::no_operator;
-pub use resolve::{Found, find, find_operator};
+pub use resolve::{Found, find, find_operator, is_known};
 
 use crate::expr::Env;
 use crate::types::{Settings, Type};

@@ -19,6 +19,11 @@ struct Candidate {
     result: Type,
 }
 
+/// A function of this name exists, for whatever arguments.
+pub fn is_known(name: &str) -> bool {
+    FUNCTIONS.iter().flat_map(|table| table.iter()).any(|function| function.name == name)
+}
+
 /// # Errors
 /// `42883` if there is none, `42725` if there are several equally good.
 pub fn find(name: &str, types: &[Type]) -> Result<Found> {

@@ -52,7 +52,9 @@ impl Exact {
             other => {
                 let name = crate::operators::type_name(PgType::of_arrow(other));
                 let error = Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {}({name}) does not exist", self.name()));
-                return Err(external(error.with_hint("No function matches the given name and argument types. You might need to add explicit type casts.")));
+                return Err(external(
+                    error.with_hint("No function matches the given name and argument types. You might need to add explicit type casts."),
+                ));
             }
         })
     }
@@ -88,10 +90,15 @@ impl Kind {
         if count == 0 {
             return Ok(None);
         }
-        let result = if self.mean { mean(sum, self.argument, count, self.result).ok_or_else(|| numeric_too_wide(self.result))? } else { sum };
-        let fits = if self.integer { i64::try_from(result).is_ok() } else { result.unsigned_abs() < 10u128.pow(u32::from(NUMERIC_PRECISION)) };
+        let result =
+            if self.mean { mean(sum, self.argument, count, self.result).ok_or_else(|| numeric_too_wide(self.result))? } else { sum };
+        let fits =
+            if self.integer { i64::try_from(result).is_ok() } else { result.unsigned_abs() < 10u128.pow(u32::from(NUMERIC_PRECISION)) };
         if !fits {
-            return Err(raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, if self.integer { "bigint out of range" } else { "value overflows numeric format" }));
+            return Err(raise(
+                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                if self.integer { "bigint out of range" } else { "value overflows numeric format" },
+            ));
         }
         Ok(Some(result))
     }
@@ -175,7 +182,10 @@ impl AggregateUDFImpl for Exact {
         if args.is_distinct {
             return Ok(vec![Arc::new(Field::new_list(format!("{}[values]", args.name), Field::new_list_field(sum, true), true))]);
         }
-        Ok(vec![Arc::new(Field::new(format!("{}[sum]", args.name), sum, true)), Arc::new(Field::new(format!("{}[count]", args.name), DataType::Int64, true))])
+        Ok(vec![
+            Arc::new(Field::new(format!("{}[sum]", args.name), sum, true)),
+            Arc::new(Field::new(format!("{}[count]", args.name), DataType::Int64, true)),
+        ])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -183,7 +193,11 @@ impl AggregateUDFImpl for Exact {
             return self.library.accumulator(args);
         }
         let kind = self.kind(&args);
-        if args.is_distinct { Ok(Box::new(DistinctTotal { kind, values: BTreeSet::new() })) } else { Ok(Box::new(Total { kind, sum: 0, count: 0 })) }
+        if args.is_distinct {
+            Ok(Box::new(DistinctTotal { kind, values: BTreeSet::new() }))
+        } else {
+            Ok(Box::new(Total { kind, sum: 0, count: 0 }))
+        }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -284,7 +298,8 @@ impl Accumulator for DistinctTotal {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let numbers: Vec<ScalarValue> = self.values.iter().map(|number| ScalarValue::Decimal128(Some(*number), NUMERIC_PRECISION, self.kind.argument)).collect();
+        let numbers: Vec<ScalarValue> =
+            self.values.iter().map(|number| ScalarValue::Decimal128(Some(*number), NUMERIC_PRECISION, self.kind.argument)).collect();
         Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(&numbers, &self.kind.state_type()))])
     }
 
@@ -325,7 +340,8 @@ impl GroupsAccumulator for Totals {
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
         let (sums, counts) = (emit.take_needed(&mut self.sums), emit.take_needed(&mut self.counts));
-        let results: Vec<Option<i128>> = sums.into_iter().zip(counts).map(|(sum, count)| self.kind.finish(sum, count)).collect::<Result<_>>()?;
+        let results: Vec<Option<i128>> =
+            sums.into_iter().zip(counts).map(|(sum, count)| self.kind.finish(sum, count)).collect::<Result<_>>()?;
         if self.kind.integer {
             let numbers: Int64Array = results.into_iter().map(|result| result.map(|number| number as i64)).collect();
             return Ok(Arc::new(numbers));

@@ -4,7 +4,9 @@ use crate::convert::{numeric_too_wide, rescale};
 use crate::error::{external, raise};
 use crate::types::{NUMERIC_PRECISION, PgType, QUOTIENT_SCALE, oid, result_field};
 use base::{Error, SqlState};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, PrimitiveArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, PrimitiveArray,
+};
 use datafusion::arrow::compute::{cast, kernels};
 use datafusion::arrow::datatypes::*;
 use datafusion::arrow::error::ArrowError;
@@ -165,8 +167,12 @@ fn integers(operation: Operation, left: &ArrayRef, right: &ArrayRef, carrier: &D
 fn modulo(left: &ArrayRef, right: &ArrayRef, carrier: &DataType) -> Result<ArrayRef> {
     macro_rules! each {
         ($array:ty, $number:ty) => {
-            binary(left.as_primitive(), right.as_primitive(), |a: $number, b: $number| if b == 0 { Err(division_by_zero()) } else { Ok(a.wrapping_rem(b)) })
-                .map(|array: $array| Arc::new(array) as ArrayRef)
+            binary(
+                left.as_primitive(),
+                right.as_primitive(),
+                |a: $number, b: $number| if b == 0 { Err(division_by_zero()) } else { Ok(a.wrapping_rem(b)) },
+            )
+            .map(|array: $array| Arc::new(array) as ArrayRef)
         };
     }
     match carrier {
@@ -210,7 +216,8 @@ macro_rules! floats {
                 if result.is_infinite() && a.is_finite() && b.is_finite() {
                     return Err(raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow"));
                 }
-                let vanished = result == 0.0 && a != 0.0 && b.is_finite() && b != 0.0 && matches!(operation, Operation::Multiply | Operation::Divide);
+                let vanished =
+                    result == 0.0 && a != 0.0 && b.is_finite() && b != 0.0 && matches!(operation, Operation::Multiply | Operation::Divide);
                 if vanished && a.is_finite() {
                     return Err(raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow"));
                 }
@@ -252,7 +259,9 @@ fn decimals(operation: Operation, left: &ArrayRef, right: &ArrayRef, scale: i8) 
 
 /// Operations for which both sides first get the result's scale.
 fn same_scale(operation: Operation, a: i128, b: i128, [left, right, scale]: [i8; 3]) -> Result<Option<i128>> {
-    let (Some(a), Some(b)) = (rescale(a, i16::from(left), i16::from(scale)), rescale(b, i16::from(right), i16::from(scale))) else { return Ok(None) };
+    let (Some(a), Some(b)) = (rescale(a, i16::from(left), i16::from(scale)), rescale(b, i16::from(right), i16::from(scale))) else {
+        return Ok(None);
+    };
     Ok(match operation {
         Operation::Add => a.checked_add(b),
         Operation::Subtract => a.checked_sub(b),

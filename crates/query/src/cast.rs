@@ -53,7 +53,9 @@ impl Cast {
 
 fn target_of(scalar: Option<&ScalarValue>) -> Result<PgType> {
     let parsed = match scalar {
-        Some(ScalarValue::Utf8(Some(text))) => text.split_once(':').and_then(|(oid, modifier)| Some(PgType::with_modifier(oid.parse().ok()?, modifier.parse().ok()?))),
+        Some(ScalarValue::Utf8(Some(text))) => {
+            text.split_once(':').and_then(|(oid, modifier)| Some(PgType::with_modifier(oid.parse().ok()?, modifier.parse().ok()?)))
+        }
         _ => None,
     };
     parsed.ok_or_else(|| external(Error::internal("a cast without its target")))
@@ -148,7 +150,10 @@ fn passes_through(source: PgType, target: PgType, from: &DataType, to: &DataType
     }
     let shortens = target.modifier >= 0 && target.modifier != source.modifier;
     let text_like = |ty: PgType| matches!(ty.oid, oid::TEXT | oid::VARCHAR | oid::NAME | oid::UNKNOWN | oid::PG_NODE_TREE | oid::CHAR);
-    source.oid == target.oid && !shortens || text_like(source) && text_like(target) && !shortens && target.oid != oid::CHAR || source.is_oid() && target.is_oid() || is_same_list(source, target)
+    source.oid == target.oid && !shortens
+        || text_like(source) && text_like(target) && !shortens && target.oid != oid::CHAR
+        || source.is_oid() && target.is_oid()
+        || is_same_list(source, target)
 }
 
 fn is_same_list(source: PgType, target: PgType) -> bool {
@@ -206,7 +211,14 @@ fn is_unknown_text(expr: &Expr) -> bool {
 fn check(source: &Field, scalar: Option<&ScalarValue>, target: PgType) -> Result<()> {
     let from = PgType::of_field(source);
     let literal = scalar.is_some() && PgType::marked(source.metadata()).is_none();
-    if literal || *source.data_type() == DataType::Null || from.is_string() || target.is_string() || is_named(target) || from.is_oid() || target.is_oid() {
+    if literal
+        || *source.data_type() == DataType::Null
+        || from.is_string()
+        || target.is_string()
+        || is_named(target)
+        || from.is_oid()
+        || target.is_oid()
+    {
         return Ok(());
     }
     let (Ok(from_type), Ok(to_type)) = (crate::native::evaluator_type(from), crate::native::evaluator_type(target)) else { return Ok(()) };
@@ -311,4 +323,3 @@ fn narrowed(value: sql::value::Value, to: &DataType) -> base::Result<sql::value:
         (value, _) => value,
     })
 }
-

@@ -49,18 +49,27 @@ impl ColumnBuilder {
             DataType::UInt32 => ColumnBuilder::Oid(UInt32Builder::with_capacity(capacity)),
             DataType::Float32 => ColumnBuilder::Float4(Float32Builder::with_capacity(capacity)),
             DataType::Float64 => ColumnBuilder::Float8(Float64Builder::with_capacity(capacity)),
-            DataType::Decimal128(_, scale) => ColumnBuilder::Numeric(Decimal128Builder::with_capacity(capacity).with_data_type(data_type.clone()), *scale),
+            DataType::Decimal128(_, scale) => {
+                ColumnBuilder::Numeric(Decimal128Builder::with_capacity(capacity).with_data_type(data_type.clone()), *scale)
+            }
             DataType::Utf8 => ColumnBuilder::Text(StringBuilder::with_capacity(capacity, capacity * 16)),
             DataType::Binary => ColumnBuilder::Bytea(BinaryBuilder::with_capacity(capacity, capacity * 16)),
             DataType::Date32 => ColumnBuilder::Date(Date32Builder::with_capacity(capacity)),
             DataType::Time64(TimeUnit::Microsecond) => ColumnBuilder::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
-            DataType::Timestamp(TimeUnit::Microsecond, None) => ColumnBuilder::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity)),
-            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => ColumnBuilder::TimestampTz(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(data_type.clone())),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => {
+                ColumnBuilder::Timestamp(TimestampMicrosecondBuilder::with_capacity(capacity))
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+                ColumnBuilder::TimestampTz(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(data_type.clone()))
+            }
             DataType::Interval(IntervalUnit::MonthDayNano) => ColumnBuilder::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
             DataType::FixedSizeBinary(16) => ColumnBuilder::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
-            DataType::List(field) => {
-                ColumnBuilder::List { items: Box::new(ColumnBuilder::new(field.data_type(), capacity)?), field: field.clone(), offsets: vec![0], valid: Vec::with_capacity(capacity) }
-            }
+            DataType::List(field) => ColumnBuilder::List {
+                items: Box::new(ColumnBuilder::new(field.data_type(), capacity)?),
+                field: field.clone(),
+                offsets: vec![0],
+                valid: Vec::with_capacity(capacity),
+            },
             other => return Err(crate::error::unsupported(format!("a column of type {other}"))),
         })
     }
@@ -86,7 +95,9 @@ impl ColumnBuilder {
             (ColumnBuilder::Bytea(b), Value::Bytea(v)) => b.append_value(v.as_ref()),
             (ColumnBuilder::Date(b), Value::Date(v)) => b.append_value(date_to_arrow(*v)),
             (ColumnBuilder::Time(b), Value::Time(v)) => b.append_value(*v),
-            (ColumnBuilder::Timestamp(b), Value::Timestamp(v)) | (ColumnBuilder::TimestampTz(b), Value::TimestampTz(v)) => b.append_value(micros_to_arrow(*v)?),
+            (ColumnBuilder::Timestamp(b), Value::Timestamp(v)) | (ColumnBuilder::TimestampTz(b), Value::TimestampTz(v)) => {
+                b.append_value(micros_to_arrow(*v)?)
+            }
             (ColumnBuilder::Interval(b), Value::Interval(v)) => b.append_value(interval_to_arrow(*v)?),
             (ColumnBuilder::Uuid(b), Value::Uuid(v)) => b.append_value(v.to_be_bytes())?,
             (_, value) => return Err(external_mismatch(value)),
@@ -188,7 +199,9 @@ fn oid_of(value: &Value) -> Result<u32> {
 
 fn decimal_of(value: &Value, scale: i8) -> Result<i128> {
     match value {
-        Value::Numeric(numeric) => rescale(numeric.digits, i16::from(numeric.scale), i16::from(scale)).ok_or_else(|| numeric_too_wide(scale)),
+        Value::Numeric(numeric) => {
+            rescale(numeric.digits, i16::from(numeric.scale), i16::from(scale)).ok_or_else(|| numeric_too_wide(scale))
+        }
         Value::Int2(v) => rescale(i128::from(*v), 0, i16::from(scale)).ok_or_else(|| numeric_too_wide(scale)),
         Value::Int4(v) => rescale(i128::from(*v), 0, i16::from(scale)).ok_or_else(|| numeric_too_wide(scale)),
         Value::Int8(v) => rescale(i128::from(*v), 0, i16::from(scale)).ok_or_else(|| numeric_too_wide(scale)),
@@ -198,7 +211,10 @@ fn decimal_of(value: &Value, scale: i8) -> Result<i128> {
 
 pub fn numeric_too_wide(scale: i8) -> DataFusionError {
     let digits = NUMERIC_PRECISION as i8 - scale;
-    raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("numeric field overflow: this query holds {digits} digits before and {scale} after the decimal point"))
+    raise(
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("numeric field overflow: this query holds {digits} digits before and {scale} after the decimal point"),
+    )
 }
 
 /// The same number with another scale; `None` if that needs more than 38 digits or loses one.
@@ -241,7 +257,8 @@ pub fn micros_from_arrow(micros: i64) -> i64 {
 }
 
 pub fn interval_to_arrow(interval: Interval) -> Result<IntervalMonthDayNano> {
-    let nanos = interval.micros.checked_mul(NANOS_PER_MICRO).ok_or_else(|| raise(SqlState::INTERVAL_FIELD_OVERFLOW, "interval out of range"))?;
+    let nanos =
+        interval.micros.checked_mul(NANOS_PER_MICRO).ok_or_else(|| raise(SqlState::INTERVAL_FIELD_OVERFLOW, "interval out of range"))?;
     Ok(IntervalMonthDayNano::new(interval.months, interval.days, nanos))
 }
 
@@ -300,7 +317,9 @@ fn read(array: &dyn Array, row: usize, ty: PgType) -> Result<Value> {
             let micros = micros_from_arrow(array.as_primitive::<TimestampMicrosecondType>().value(row));
             if zone.is_some() { Value::TimestampTz(micros) } else { Value::Timestamp(micros) }
         }
-        DataType::Interval(IntervalUnit::MonthDayNano) => Value::Interval(interval_from_arrow(array.as_primitive::<IntervalMonthDayNanoType>().value(row))),
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            Value::Interval(interval_from_arrow(array.as_primitive::<IntervalMonthDayNanoType>().value(row)))
+        }
         DataType::List(_) => list(array.as_list::<i32>().value(row), ty)?,
         DataType::LargeList(_) => list(array.as_list::<i64>().value(row), ty)?,
         DataType::FixedSizeList(_, _) => list(array.as_fixed_size_list().value(row), ty)?,

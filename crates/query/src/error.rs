@@ -32,7 +32,9 @@ pub fn translate(error: DataFusionError) -> Error {
         },
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => translate(*inner),
         DataFusionError::Shared(inner) => translate_shared(&inner),
-        DataFusionError::Collection(errors) => errors.into_iter().next().map_or_else(|| Error::internal("an error without a cause"), translate),
+        DataFusionError::Collection(errors) => {
+            errors.into_iter().next().map_or_else(|| Error::internal("an error without a cause"), translate)
+        }
         DataFusionError::SchemaError(error, _) => translate_schema(&error),
         DataFusionError::ArrowError(error, _) => translate_arrow(*error),
         DataFusionError::ResourcesExhausted(_) => out_of_memory(),
@@ -79,7 +81,9 @@ pub fn undefined_column(column: &Column) -> Error {
 
 fn translate_schema(error: &SchemaError) -> Error {
     match error {
-        SchemaError::AmbiguousReference { field } => Error::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name)),
+        SchemaError::AmbiguousReference { field } => {
+            Error::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name))
+        }
         SchemaError::FieldNotFound { field, .. } => undefined_column(field),
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             Error::new(SqlState::DUPLICATE_COLUMN, format!("column name \"{name}\" is specified more than once"))
@@ -135,7 +139,11 @@ fn translate_plan(message: &str) -> Error {
     if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
         return Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
     }
-    if has("No function matches") || has("does not support zero arguments") || has("failed to match any signature") || has("Error during planning: Function") {
+    if has("No function matches")
+        || has("does not support zero arguments")
+        || has("failed to match any signature")
+        || has("Error during planning: Function")
+    {
         return error(SqlState::UNDEFINED_FUNCTION);
     }
     if has("could not be resolved from available columns") || has("must be in the GROUP BY clause") || has("must appear in the GROUP BY") {
@@ -148,7 +156,8 @@ fn translate_plan(message: &str) -> Error {
         return Error::new(SqlState::INVALID_COLUMN_REFERENCE, "the position is not in the select list");
     }
     if has("Cannot coerce") || has("Cannot infer common argument type") || has("Cannot get result type") {
-        return Error::new(SqlState::UNDEFINED_FUNCTION, "operator does not exist for the types of its arguments").with_hint("You might need to add explicit type casts.");
+        return Error::new(SqlState::UNDEFINED_FUNCTION, "operator does not exist for the types of its arguments")
+            .with_hint("You might need to add explicit type casts.");
     }
     if has("Unsupported CAST") || has("Cannot cast") {
         return error(SqlState::CANNOT_COERCE);
@@ -200,7 +209,15 @@ fn translate_internal(message: &str) -> Error {
 /// Without the library's prefixes and its advice for developers.
 fn tidy(message: &str) -> String {
     let mut text = message.trim();
-    for prefix in ["Error during planning: ", "This feature is not implemented: ", "Execution error: ", "Arrow error: ", "Invalid argument error: ", "Internal error: ", "Cast error: "] {
+    for prefix in [
+        "Error during planning: ",
+        "This feature is not implemented: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "Invalid argument error: ",
+        "Internal error: ",
+        "Cast error: ",
+    ] {
         text = text.strip_prefix(prefix).unwrap_or(text);
     }
     let end = text.find("\n\nbacktrace").or_else(|| text.find(".\nThis issue was likely caused by a bug")).unwrap_or(text.len());

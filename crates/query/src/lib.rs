@@ -11,14 +11,14 @@
 // DataFusion's interfaces want its hash maps; nothing here depends on their order.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod aggregates;
+mod arithmetic;
+mod cast;
 mod context;
 mod convert;
 mod engine;
 mod error;
 mod explain;
-mod aggregates;
-mod arithmetic;
-mod cast;
 mod functions;
 mod names;
 mod native;

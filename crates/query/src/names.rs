@@ -11,7 +11,10 @@ pub enum Relation {
     Stored(Arc<Table>),
     Sequence,
     /// A table of `pg_catalog`, `information_schema` or `florin`.
-    System { schema: String, name: String },
+    System {
+        schema: String,
+        name: String,
+    },
 }
 
 /// Schemas that exist without being in the catalog.
@@ -20,7 +23,12 @@ pub fn is_system_schema(name: &str) -> bool {
 }
 
 /// Looks a name up; without a schema along the search path.
-pub fn resolve(context: &QueryContext, schema: Option<&str>, name: &str, is_system: impl Fn(&str, &str) -> bool) -> Result<Relation, Error> {
+pub fn resolve(
+    context: &QueryContext,
+    schema: Option<&str>,
+    name: &str,
+    is_system: impl Fn(&str, &str) -> bool,
+) -> Result<Relation, Error> {
     let found = match schema {
         Some(schema) => resolve_in(context, schema, name, &is_system)?,
         None => {
@@ -42,7 +50,12 @@ pub fn undefined_table(schema: Option<&str>, name: &str) -> Error {
     Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{full}\" does not exist"))
 }
 
-fn resolve_in(context: &QueryContext, schema: &str, name: &str, is_system: &impl Fn(&str, &str) -> bool) -> Result<Option<Relation>, Error> {
+fn resolve_in(
+    context: &QueryContext,
+    schema: &str,
+    name: &str,
+    is_system: &impl Fn(&str, &str) -> bool,
+) -> Result<Option<Relation>, Error> {
     if is_system_schema(schema) && is_system(schema, name) {
         return Ok(Some(Relation::System { schema: schema.to_owned(), name: name.to_owned() }));
     }
@@ -53,5 +66,6 @@ fn resolve_in(context: &QueryContext, schema: &str, name: &str, is_system: &impl
     if context.catalog.sequences.contains_key(oid) {
         return Ok(Some(Relation::Sequence));
     }
-    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("cannot open relation \"{name}\"")).with_detail("This operation is not supported for indexes."))
+    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("cannot open relation \"{name}\""))
+        .with_detail("This operation is not supported for indexes."))
 }

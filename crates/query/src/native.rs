@@ -11,7 +11,9 @@ use base::Error;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
 use datafusion::sql::sqlparser::ast;
 use sql::expr::{Columns, Env, NoAmbient, Parameters, Scope, ScopeColumn, bind};
 use sql::types::Type;
@@ -30,12 +32,20 @@ pub enum Form {
     /// A field of a date or time; the argument is the source.
     Extract(String),
     /// The pattern, and the escape character if there is one, follow the text.
-    Like { insensitive: bool, escape: Option<String> },
-    Similar { escape: Option<String> },
+    Like {
+        insensitive: bool,
+        escape: Option<String>,
+    },
+    Similar {
+        escape: Option<String>,
+    },
     /// The first argument in the list of the others.
     InList,
     /// `left op ANY (array)` or `ALL`.
-    Quantified { op: ast::BinaryOperator, all: bool },
+    Quantified {
+        op: ast::BinaryOperator,
+        all: bool,
+    },
 }
 
 /// Any number of arguments of any type: the evaluator's binder judges them.
@@ -69,7 +79,11 @@ impl Hash for Native {
 /// The same arguments may give another result each time.
 fn volatility(form: &Form) -> Volatility {
     match form {
-        Form::Call(name) if matches!(name.as_str(), "random" | "clock_timestamp" | "timeofday" | "gen_random_uuid" | "setseed" | "pg_sleep") => Volatility::Volatile,
+        Form::Call(name)
+            if matches!(name.as_str(), "random" | "clock_timestamp" | "timeofday" | "gen_random_uuid" | "setseed" | "pg_sleep") =>
+        {
+            Volatility::Volatile
+        }
         _ => Volatility::Immutable,
     }
 }
@@ -104,23 +118,37 @@ impl Form {
             Form::Call(name) => crate::rewrite::call(name, operands),
             Form::Binary(op) => ast::Expr::BinaryOp { left: Box::new(next()), op: op.clone(), right: Box::new(next()) },
             Form::Unary(op) => ast::Expr::UnaryOp { op: *op, expr: Box::new(next()) },
-            Form::Cast(ty) => {
-                ast::Expr::Cast { kind: ast::CastKind::Cast, expr: Box::new(next()), data_type: crate::rewrite::typenames::to_ast(*ty), array: false, format: None }
-            }
+            Form::Cast(ty) => ast::Expr::Cast {
+                kind: ast::CastKind::Cast,
+                expr: Box::new(next()),
+                data_type: crate::rewrite::typenames::to_ast(*ty),
+                array: false,
+                format: None,
+            },
             Form::Extract(field) => crate::rewrite::extract(field, next()),
             Form::Like { insensitive: false, escape: with } => {
                 ast::Expr::Like { negated: false, any: false, expr: Box::new(next()), pattern: Box::new(next()), escape_char: escape(with) }
             }
-            Form::Like { insensitive: true, escape: with } => {
-                ast::Expr::ILike { negated: false, any: false, expr: Box::new(next()), pattern: Box::new(next()), escape_char: escape(with) }
-            }
+            Form::Like { insensitive: true, escape: with } => ast::Expr::ILike {
+                negated: false,
+                any: false,
+                expr: Box::new(next()),
+                pattern: Box::new(next()),
+                escape_char: escape(with),
+            },
             Form::InList => {
                 let expr = Box::new(next());
                 ast::Expr::InList { expr, list: operands, negated: false }
             }
-            Form::Quantified { op, all: false } => ast::Expr::AnyOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()), is_some: false },
-            Form::Quantified { op, all: true } => ast::Expr::AllOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()) },
-            Form::Similar { escape: with } => ast::Expr::SimilarTo { negated: false, expr: Box::new(next()), pattern: Box::new(next()), escape_char: escape(with) },
+            Form::Quantified { op, all: false } => {
+                ast::Expr::AnyOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()), is_some: false }
+            }
+            Form::Quantified { op, all: true } => {
+                ast::Expr::AllOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()) }
+            }
+            Form::Similar { escape: with } => {
+                ast::Expr::SimilarTo { negated: false, expr: Box::new(next()), pattern: Box::new(next()), escape_char: escape(with) }
+            }
         }
     }
 }
@@ -145,7 +173,9 @@ impl<'a> Argument<'a> {
         }
         match self.scalar? {
             ScalarValue::Utf8(Some(text)) => Some(crate::rewrite::string(text.clone())),
-            ScalarValue::Int64(Some(number)) if *number >= 0 => Some(ast::Expr::Value(ast::Value::Number(number.to_string(), false).with_empty_span())),
+            ScalarValue::Int64(Some(number)) if *number >= 0 => {
+                Some(ast::Expr::Value(ast::Value::Number(number.to_string(), false).with_empty_span()))
+            }
             scalar if scalar.is_null() => Some(ast::Expr::Value(ast::Value::Null.with_empty_span())),
             _ => None,
         }
@@ -171,14 +201,19 @@ fn result_type(form: &Form, bound: &sql::expr::Expr, arguments: &[Argument<'_>])
         Type::Unknown => PgType::of(oid::TEXT),
         ty => PgType::with_modifier(ty.oid(), bound.modifier()),
     };
-    let carrier = if ty.oid == oid::NUMERIC && ty.modifier < 0 { Some(DataType::Decimal128(NUMERIC_PRECISION, numeric_scale(form, arguments))) } else { ty.arrow() };
+    let carrier = if ty.oid == oid::NUMERIC && ty.modifier < 0 {
+        Some(DataType::Decimal128(NUMERIC_PRECISION, numeric_scale(form, arguments)))
+    } else {
+        ty.arrow()
+    };
     let carrier = carrier.ok_or_else(|| Error::unsupported(format!("a result of type {}", bound.ty())))?;
     Ok((ty, carrier))
 }
 
 /// Fractional digits of a numeric result, where its type does not say.
 fn numeric_scale(form: &Form, arguments: &[Argument<'_>]) -> i8 {
-    let of_arguments = || arguments.iter().filter(|argument| argument.ty.oid == oid::NUMERIC).map(|argument| argument.ty.scale()).max().unwrap_or(0);
+    let of_arguments =
+        || arguments.iter().filter(|argument| argument.ty.oid == oid::NUMERIC).map(|argument| argument.ty.scale()).max().unwrap_or(0);
     let Form::Call(name) = form else { return NUMERIC_SCALE };
     match (name.as_str(), arguments) {
         ("ceil" | "ceiling" | "floor" | "sign", _) | ("round" | "trunc", [_]) => 0,
@@ -215,20 +250,24 @@ impl ScalarUDFImpl for Native {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let arguments: Vec<Argument<'_>> = args.arg_fields.iter().zip(args.scalar_arguments).map(|(field, scalar)| Argument::new(field, *scalar)).collect();
+        let arguments: Vec<Argument<'_>> =
+            args.arg_fields.iter().zip(args.scalar_arguments).map(|(field, scalar)| Argument::new(field, *scalar)).collect();
         let bound = self.bind(&arguments).map_err(external)?;
         let (ty, carrier) = result_type(&self.form, &bound, &arguments).map_err(external)?;
         Ok(result_field(&self.name, ty, carrier))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let scalars: Vec<Option<&ScalarValue>> = args.args.iter().map(|argument| if let ColumnarValue::Scalar(scalar) = argument { Some(scalar) } else { None }).collect();
-        let arguments: Vec<Argument<'_>> = args.arg_fields.iter().zip(&scalars).map(|(field, scalar)| Argument::new(field, *scalar)).collect();
+        let scalars: Vec<Option<&ScalarValue>> =
+            args.args.iter().map(|argument| if let ColumnarValue::Scalar(scalar) = argument { Some(scalar) } else { None }).collect();
+        let arguments: Vec<Argument<'_>> =
+            args.arg_fields.iter().zip(&scalars).map(|(field, scalar)| Argument::new(field, *scalar)).collect();
         let bound = self.bind(&arguments).map_err(external)?;
         let constant = scalars.iter().all(Option::is_some) && self.signature.volatility != Volatility::Volatile;
         let rows = if constant { 1 } else { args.number_rows };
         let arrays: Vec<ArrayRef> = args.args.iter().map(|argument| argument.to_array(rows)).collect::<Result<_>>()?;
-        let readers: Vec<ColumnReader<'_>> = arrays.iter().zip(&arguments).map(|(array, argument)| ColumnReader::new(array.as_ref(), argument.ty)).collect();
+        let readers: Vec<ColumnReader<'_>> =
+            arrays.iter().zip(&arguments).map(|(array, argument)| ColumnReader::new(array.as_ref(), argument.ty)).collect();
         let settings = self.context.evaluator_settings();
         let env = Env::new(&settings, &NoAmbient, &[]);
         let mut builder = ColumnBuilder::new(args.return_field.data_type(), rows)?;

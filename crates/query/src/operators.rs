@@ -168,7 +168,10 @@ impl OperatorPlanner {
     }
 
     fn infer(&self, id: &str, oid: u32) {
-        let Some(index) = id.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).and_then(|number| number.checked_sub(1)) else { return };
+        let Some(index) = id.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).and_then(|number| number.checked_sub(1))
+        else {
+            return;
+        };
         let mut inferred = self.inferred.lock().unwrap_or_else(PoisonError::into_inner);
         if inferred.len() <= index {
             inferred.resize(index + 1, 0);
@@ -187,7 +190,10 @@ impl OperatorPlanner {
             match (side.unknown, side.ty.oid) {
                 (true, _) => self.convert(side, PgType::of(oid::BOOL)),
                 (_, oid::BOOL) => Ok(side.expr),
-                (_, other) => Err(raise(SqlState::DATATYPE_MISMATCH, format!("argument of {word} must be type boolean, not type {}", type_name(PgType::of(other))))),
+                (_, other) => Err(raise(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!("argument of {word} must be type boolean, not type {}", type_name(PgType::of(other))),
+                )),
             }
         };
         Ok(RawBinaryExpr { left: operand(raw.left)?, right: operand(raw.right)?, op: raw.op })
@@ -214,7 +220,13 @@ impl OperatorPlanner {
         if operation == Operation::Modulo && matches!(target.oid, oid::FLOAT4 | oid::FLOAT8) {
             return Ok(None);
         }
-        let side = |side: &Side| if side.unknown { self.convert(Side { expr: side.expr.clone(), ty: side.ty, unknown: true }, PgType::of(target.oid)) } else { Ok(side.expr.clone()) };
+        let side = |side: &Side| {
+            if side.unknown {
+                self.convert(Side { expr: side.expr.clone(), ty: side.ty, unknown: true }, PgType::of(target.oid))
+            } else {
+                Ok(side.expr.clone())
+            }
+        };
         let arguments = vec![side(left)?, side(right)?];
         Ok(Some(Expr::ScalarFunction(ScalarFunction::new_udf(Arithmetic::udf(operation), arguments))))
     }
@@ -243,7 +255,9 @@ impl OperatorPlanner {
         if side.unknown {
             return crate::cast::literal_as(&side.expr, target, &self.context);
         }
-        let same_carrier = side.ty.oid == target.oid || (side.ty.is_string() && target.is_string()) || (side.ty.is_number() && target.is_number() && target.oid != oid::FLOAT8);
+        let same_carrier = side.ty.oid == target.oid
+            || (side.ty.is_string() && target.is_string())
+            || (side.ty.is_number() && target.is_number() && target.oid != oid::FLOAT8);
         if same_carrier || (side.ty.is_oid() && target.is_oid()) || (side.ty.is_integer() && target.is_oid()) {
             return Ok(side.expr);
         }
@@ -296,7 +310,8 @@ fn comparable(ty: PgType) -> bool {
 }
 
 fn no_operator(op: &BinaryOperator, left: &Side, right: &Side) -> datafusion::common::DataFusionError {
-    let error = Error::new(SqlState::UNDEFINED_FUNCTION, format!("operator does not exist: {} {op} {}", type_name(left.ty), type_name(right.ty)));
+    let error =
+        Error::new(SqlState::UNDEFINED_FUNCTION, format!("operator does not exist: {} {op} {}", type_name(left.ty), type_name(right.ty)));
     external(error.with_hint("No operator matches the given name and argument types. You might need to add explicit type casts."))
 }
 

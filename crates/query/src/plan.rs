@@ -69,7 +69,13 @@ pub fn optimize(planned: &Planned, state: &SessionState) -> Result<LogicalPlan> 
 }
 
 /// Plans; a second time if that told the type of a parameter, since types above it depend on it.
-fn sql_to_plan(query: &Query, context: &Arc<QueryContext>, state: &Arc<SessionState>, port: &Arc<Port>, parameters: &mut Vec<u32>) -> Result<LogicalPlan> {
+fn sql_to_plan(
+    query: &Query,
+    context: &Arc<QueryContext>,
+    state: &Arc<SessionState>,
+    port: &Arc<Port>,
+    parameters: &mut Vec<u32>,
+) -> Result<LogicalPlan> {
     let inferred = Inferred::new(Mutex::new(parameters.clone()));
     let tables = Tables::new(context.clone(), state.clone(), port.clone(), inferred.clone());
     let plan_once = |parameters: &[u32]| {
@@ -93,7 +99,9 @@ fn parameter_fields(parameters: &[u32]) -> Result<Vec<Option<FieldRef>>> {
         0 => Ok(None),
         oid => {
             let field = PgType::of(*oid).field(&format!("${}", index + 1));
-            field.map(|field| Some(Arc::new(field))).ok_or_else(|| Error::new(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist")))
+            field
+                .map(|field| Some(Arc::new(field)))
+                .ok_or_else(|| Error::new(SqlState::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist")))
         }
     };
     parameters.iter().enumerate().map(field).collect()
@@ -144,7 +152,9 @@ fn with_values(plan: LogicalPlan, job: &QueryJob, parameters: &[u32]) -> Result<
 /// A numeric parameter keeps its own scale.
 fn numeric_carrier(carrier: DataType, value: &sql::value::Value) -> DataType {
     match (&carrier, value) {
-        (DataType::Decimal128(precision, _), sql::value::Value::Numeric(numeric)) => DataType::Decimal128(*precision, i8::try_from(numeric.scale).unwrap_or(0)),
+        (DataType::Decimal128(precision, _), sql::value::Value::Numeric(numeric)) => {
+            DataType::Decimal128(*precision, i8::try_from(numeric.scale).unwrap_or(0))
+        }
         _ => carrier,
     }
 }
@@ -153,7 +163,10 @@ fn numeric_carrier(carrier: DataType, value: &sql::value::Value) -> DataType {
 fn finish_parameters(plan: &LogicalPlan, parameters: &mut Vec<u32>) -> Result<()> {
     let found = plan.get_parameter_fields().map_err(translate)?;
     for (name, field) in found {
-        let Some(index) = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).and_then(|number| number.checked_sub(1)) else { continue };
+        let Some(index) = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).and_then(|number| number.checked_sub(1))
+        else {
+            continue;
+        };
         if parameters.len() <= index {
             parameters.resize(index + 1, 0);
         }
@@ -176,7 +189,8 @@ struct Tables {
 impl Tables {
     fn new(context: Arc<QueryContext>, state: Arc<SessionState>, port: Arc<Port>, inferred: Inferred) -> Tables {
         let functions = Functions::new(context.clone(), state.clone());
-        let mut expression_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(OperatorPlanner::new(context.clone(), inferred)), Arc::new(NestedFunctionPlanner)];
+        let mut expression_planners: Vec<Arc<dyn ExprPlanner>> =
+            vec![Arc::new(OperatorPlanner::new(context.clone(), inferred)), Arc::new(NestedFunctionPlanner)];
         expression_planners.extend(state.expr_planners().iter().cloned());
         Tables { functions, expression_planners, context, state, port }
     }

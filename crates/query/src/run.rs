@@ -68,7 +68,8 @@ async fn send_rows(planned: &Planned, physical: Arc<dyn ExecutionPlan>, state: &
 
 /// Rows `first..first + count` of a batch.
 fn values(batch: &RecordBatch, first: usize, count: usize, types: &[PgType]) -> Result<Vec<Vec<Value>>> {
-    let readers: Vec<ColumnReader<'_>> = batch.columns().iter().zip(types).map(|(column, ty)| ColumnReader::new(column.as_ref(), *ty)).collect();
+    let readers: Vec<ColumnReader<'_>> =
+        batch.columns().iter().zip(types).map(|(column, ty)| ColumnReader::new(column.as_ref(), *ty)).collect();
     let mut rows = Vec::with_capacity(count);
     for row in first..first + count {
         let mut values = Vec::with_capacity(readers.len());

@@ -51,7 +51,9 @@ impl StoredTable {
         for index in &columns {
             let column = &table.columns[*index];
             let ty = PgType::with_modifier(column.type_oid, column.type_modifier);
-            let field = ty.field(&column.name).ok_or_else(|| Error::unsupported(format!("a query over column \"{}\" of type {}", column.name, column.type_oid)))?;
+            let field = ty
+                .field(&column.name)
+                .ok_or_else(|| Error::unsupported(format!("a query over column \"{}\" of type {}", column.name, column.type_oid)))?;
             let field = field.with_nullable(!column.not_null);
             fields.push(mark_origin(field, table.oid, i16::try_from(index + 1).unwrap_or(0)));
         }
@@ -77,7 +79,13 @@ impl TableProvider for StoredTable {
         Ok(filters.iter().map(usable).collect())
     }
 
-    async fn scan(&self, _: &dyn Session, projection: Option<&Vec<usize>>, filters: &[Expr], limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let projected = projection.cloned().unwrap_or_else(|| (0..self.columns.len()).collect());
         let schema = Arc::new(self.schema.project(&projected)?);
         let scan = Arc::new(StoredScan {
@@ -180,7 +188,8 @@ impl StoredScan {
     }
 
     fn decode(&self, rows: &[Bytes]) -> Result<RecordBatch> {
-        let mut builders: Vec<ColumnBuilder> = self.schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type(), rows.len())).collect::<Result<_>>()?;
+        let mut builders: Vec<ColumnBuilder> =
+            self.schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type(), rows.len())).collect::<Result<_>>()?;
         for row in rows {
             let reader = self.layout.reader(row).map_err(external)?;
             for (builder, column) in builders.iter_mut().zip(&self.columns) {
@@ -219,7 +228,9 @@ impl SystemTable {
     pub fn new(definition: &'static Definition, context: Arc<QueryContext>, port: Arc<Port>) -> Result<SystemTable, Error> {
         let mut fields = Vec::with_capacity(definition.columns.len());
         for (index, (name, oid)) in definition.columns.iter().enumerate() {
-            let field = PgType::of(*oid).field(name).ok_or_else(|| Error::internal(format!("column {name} of {} has no known type", definition.name)))?;
+            let field = PgType::of(*oid)
+                .field(name)
+                .ok_or_else(|| Error::internal(format!("column {name} of {} has no known type", definition.name)))?;
             fields.push(mark_origin(field, definition.oid, i16::try_from(index + 1).unwrap_or(0)));
         }
         Ok(SystemTable { definition, schema: Arc::new(Schema::new(fields)), context, port })
@@ -236,10 +247,22 @@ impl TableProvider for SystemTable {
         TableType::View
     }
 
-    async fn scan(&self, _: &dyn Session, projection: Option<&Vec<usize>>, _: &[Expr], limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&columns)?);
-        let scan = SystemScan { definition: self.definition, columns, schema: schema.clone(), context: self.context.clone(), port: self.port.clone() };
+        let scan = SystemScan {
+            definition: self.definition,
+            columns,
+            schema: schema.clone(),
+            context: self.context.clone(),
+            port: self.port.clone(),
+        };
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, [], false, limit)?))
     }
 }
@@ -278,7 +301,8 @@ impl SystemScan {
             Rows::Computed(compute) => compute(&self.context).iter().map(|row| self.definition.complete(row)).collect(),
             Rows::Session => self.ask().await?,
         };
-        let mut builders: Vec<ColumnBuilder> = self.schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type(), rows.len())).collect::<Result<_>>()?;
+        let mut builders: Vec<ColumnBuilder> =
+            self.schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type(), rows.len())).collect::<Result<_>>()?;
         for row in &rows {
             for (builder, column) in builders.iter_mut().zip(&self.columns) {
                 builder.push(row.get(*column).unwrap_or(&Value::Null))?;

@@ -133,7 +133,9 @@ impl PgType {
 
     /// The array type with this element type.
     pub fn array(self) -> Option<PgType> {
-        let found = |(array, element): &&(u32, u32)| *element == self.oid && !matches!(*array, oid::INT2_VECTOR | oid::OID_VECTOR | oid::ACLITEM_ARRAY);
+        let found = |(array, element): &&(u32, u32)| {
+            *element == self.oid && !matches!(*array, oid::INT2_VECTOR | oid::OID_VECTOR | oid::ACLITEM_ARRAY)
+        };
         ARRAYS.iter().find(found).map(|(array, _)| PgType { oid: *array, modifier: self.modifier })
     }
 
@@ -292,7 +294,9 @@ mod tests {
 
     #[test]
     fn types_survive_the_way_through_a_field() {
-        for ty in [oid::BOOL, oid::INT2, oid::NAME, oid::JSONB, oid::REGCLASS, oid::UUID, oid::INT2_VECTOR, oid::TEXT_ARRAY, oid::TIMESTAMPTZ] {
+        for ty in
+            [oid::BOOL, oid::INT2, oid::NAME, oid::JSONB, oid::REGCLASS, oid::UUID, oid::INT2_VECTOR, oid::TEXT_ARRAY, oid::TIMESTAMPTZ]
+        {
             let field = PgType::of(ty).field("f").expect("a known type");
             assert_eq!(PgType::of_field(&field).oid, ty);
         }

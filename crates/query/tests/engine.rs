@@ -19,7 +19,9 @@ fn text(value: &str) -> Value {
 #[test]
 fn a_description_names_columns_and_types_before_anything_is_read() {
     let harness = harness();
-    let answer = harness.describe("select id, name as n, count(*), sum(id), balance, 1, 'x', current_user from customers group by 1, 2, balance", vec![]).expect("a description");
+    let answer = harness
+        .describe("select id, name as n, count(*), sum(id), balance, 1, 'x', current_user from customers group by 1, 2, balance", vec![])
+        .expect("a description");
     assert_eq!(answer.names, ["id", "n", "count", "sum", "balance", "?column?", "?column?", "current_user"]);
     assert_eq!(answer.types, [20, 25, 20, 1700, 1700, 23, 25, 19]);
     assert_eq!(answer.modifiers[4], ((18 << 16) | 2) + 4);
@@ -42,7 +44,13 @@ fn parameters_are_values_in_the_plan() {
     assert_eq!(answer.text(), ["1"]);
     let answer = harness.run_with("select $1 + 1, $2 || 'x'", vec![Value::Int4(4), text("y")], vec![23, 25]).expect("rows");
     assert_eq!(answer.text(), ["5|yx"]);
-    let answer = harness.run_with("select id from orders where customer_id = any($1) order by 1", vec![Value::Array(Arc::from([Value::Int8(2), Value::Int8(9)]))], vec![1016]).expect("rows");
+    let answer = harness
+        .run_with(
+            "select id from orders where customer_id = any($1) order by 1",
+            vec![Value::Array(Arc::from([Value::Int8(2), Value::Int8(9)]))],
+            vec![1016],
+        )
+        .expect("rows");
     assert_eq!(answer.text(), ["3", "7", "8"]);
     let missing = harness.run_with("select $2::int", vec![Value::Int4(1)], vec![23]).expect_err("no second parameter");
     assert_eq!(missing.state().as_str(), "42P02");
@@ -112,8 +120,11 @@ fn a_query_over_the_memory_limit_ends_with_53200() {
 fn a_sort_over_the_memory_limit_spills_where_it_may() {
     let directory = std::env::temp_dir().join(format!("query-spill-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
-    let harness = Harness::new(EngineOptions { memory_bytes: 4 << 20, spill_directory: Some(directory.clone()), ..EngineOptions::default() });
-    let answer = harness.run("select a.x, b.x from generate_series(1, 1000) a(x), generate_series(1, 400) b(x) order by b.x desc, a.x").expect("sorted");
+    let harness =
+        Harness::new(EngineOptions { memory_bytes: 4 << 20, spill_directory: Some(directory.clone()), ..EngineOptions::default() });
+    let answer = harness
+        .run("select a.x, b.x from generate_series(1, 1000) a(x), generate_series(1, 400) b(x) order by b.x desc, a.x")
+        .expect("sorted");
     assert_eq!(answer.rows.len(), 400_000);
     assert_eq!(answer.text()[0], "1|400");
     drop(harness);
@@ -136,13 +147,23 @@ fn bad_rows_end_the_query_with_an_error() {
 #[test]
 fn plans_are_shown_in_postgresqls_shape() {
     let harness = harness();
-    let mut job = harness.job("select c.name, count(*) from customers c join orders o on o.customer_id = c.id where c.id > 1 group by c.name order by 1", vec![], vec![]);
+    let mut job = harness.job(
+        "select c.name, count(*) from customers c join orders o on o.customer_id = c.id where c.id > 1 group by c.name order by 1",
+        vec![],
+        vec![],
+    );
     job.explain = Some(Explain { analyze: false });
     let answer = harness.answer(EngineCommand::Run(job)).expect("a plan");
     let plan = answer.explain.expect("a text");
     assert!(answer.rows.is_empty() && answer.scanned_rows == 0);
     assert!(plan.starts_with("Sort\n  Sort Key:"), "{plan}");
-    assert!(plan.contains("->  HashAggregate") && plan.contains("Join") && plan.contains("Primary Key Range Scan on customers") && plan.contains("Seq Scan on orders"), "{plan}");
+    assert!(
+        plan.contains("->  HashAggregate")
+            && plan.contains("Join")
+            && plan.contains("Primary Key Range Scan on customers")
+            && plan.contains("Seq Scan on orders"),
+        "{plan}"
+    );
     let mut job = harness.job("select count(*) from orders", vec![], vec![]);
     job.explain = Some(Explain { analyze: true });
     let answer = harness.answer(EngineCommand::Run(job)).expect("a plan");
@@ -153,7 +174,14 @@ fn plans_are_shown_in_postgresqls_shape() {
 #[test]
 fn errors_never_speak_of_the_library() {
     let harness = harness();
-    for sql in ["select nothing from customers", "select 1 + 'a'", "select * from nothing", "select sum(name) from customers", "select id from customers group by name", "select lower(1,2,3)"] {
+    for sql in [
+        "select nothing from customers",
+        "select 1 + 'a'",
+        "select * from nothing",
+        "select sum(name) from customers",
+        "select id from customers group by name",
+        "select lower(1,2,3)",
+    ] {
         let error = harness.run(sql).expect_err("a mistake");
         assert_ne!(error.state().as_str(), "XX000", "{error:?}");
         let text = format!("{error:?}");

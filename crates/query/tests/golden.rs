@@ -25,7 +25,11 @@ fn check(file: &str) {
                 Err(error) => vec![format!("ERROR {}", error.state()), format!("  {error:?}")],
             },
         };
-        let same = if found.first().is_some_and(|line| line.starts_with("ERROR ")) { found.first().map(String::as_str) == expected.first().copied() } else { found == expected };
+        let same = if found.first().is_some_and(|line| line.starts_with("ERROR ")) {
+            found.first().map(String::as_str) == expected.first().copied()
+        } else {
+            found == expected
+        };
         if same {
             passed += 1;
         } else {

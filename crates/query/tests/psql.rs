@@ -15,9 +15,13 @@ fn query(name: &str) -> String {
 fn every_query_of_psql_runs() {
     let harness = Harness::new(EngineOptions::default());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/psql");
-    let mut names: Vec<String> = std::fs::read_dir(folder).expect("the folder is there").filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned)).collect();
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
+        .collect();
     names.sort();
-    let failures: Vec<String> = names.iter().filter_map(|name| harness.run(&query(name)).err().map(|error| format!("{name}: {error:?}"))).collect();
+    let failures: Vec<String> =
+        names.iter().filter_map(|name| harness.run(&query(name)).err().map(|error| format!("{name}: {error:?}"))).collect();
     assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), names.len(), failures.join("\n"));
 }
 
@@ -85,7 +89,13 @@ fn object_mappers_read_the_catalog() {
          where table_schema = 'public' and table_name = 'customers' order by ordinal_position";
     assert_eq!(
         harness.text(columns),
-        ["id|bigint|NO|∅|64|0", "name|text|NO|∅|∅|∅", "email|character varying|YES|100|∅|∅", "created|timestamp with time zone|NO|∅|∅|∅", "balance|numeric|YES|∅|18|2"]
+        [
+            "id|bigint|NO|∅|64|0",
+            "name|text|NO|∅|∅|∅",
+            "email|character varying|YES|100|∅|∅",
+            "created|timestamp with time zone|NO|∅|∅|∅",
+            "balance|numeric|YES|∅|18|2"
+        ]
     );
     let tables = "select table_name from information_schema.tables where table_schema not in ('pg_catalog', 'information_schema', 'florin') order by 1";
     assert_eq!(harness.text(tables), ["customers", "kinds", "orders", "pgbench_accounts"]);
@@ -97,7 +107,10 @@ fn object_mappers_read_the_catalog() {
 #[test]
 fn names_and_oids_lead_to_each_other() {
     let harness = Harness::new(EngineOptions::default());
-    assert_eq!(harness.text("select 'customers'::regclass, 'customers'::regclass::oid, 16388::oid::regclass::text"), ["customers|16388|customers"]);
+    assert_eq!(
+        harness.text("select 'customers'::regclass, 'customers'::regclass::oid, 16388::oid::regclass::text"),
+        ["customers|16388|customers"]
+    );
     assert_eq!(harness.text("select to_regclass('nothing') is null, 'int4'::regtype, 'public'::regnamespace"), ["t|integer|public"]);
     assert_eq!(harness.text("select relname from pg_class where oid = 'orders'::regclass"), ["orders"]);
 }

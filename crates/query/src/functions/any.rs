@@ -12,7 +12,9 @@ use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -46,8 +48,10 @@ impl In {
     /// The list in one type; `None` where only the native evaluator knows how.
     fn as_list(&self, args: &[Expr], schema: &DFSchema) -> Result<Option<Expr>> {
         let args: Vec<Expr> = args.iter().cloned().map(fold_number).collect();
-        let types: Vec<Option<PgType>> =
-            args.iter().map(|arg| if is_unknown(arg) { Ok(None) } else { Ok(Some(PgType::of_field(&*arg.to_field(schema)?.1))) }).collect::<Result<_>>()?;
+        let types: Vec<Option<PgType>> = args
+            .iter()
+            .map(|arg| if is_unknown(arg) { Ok(None) } else { Ok(Some(PgType::of_field(&*arg.to_field(schema)?.1))) })
+            .collect::<Result<_>>()?;
         let Some(target) = list_type(&types) else { return Ok(None) };
         let mut converted = Vec::with_capacity(args.len());
         for (arg, ty) in args.into_iter().zip(&types) {
@@ -59,7 +63,10 @@ impl In {
             });
         }
         let carrier = carrier(&converted, target, schema)?;
-        let mut items = converted.into_iter().map(|arg| if arg.get_type(schema)? == carrier { Ok(arg) } else { arg.cast_to(&carrier, schema) }).collect::<Result<Vec<Expr>>>()?;
+        let mut items = converted
+            .into_iter()
+            .map(|arg| if arg.get_type(schema)? == carrier { Ok(arg) } else { arg.cast_to(&carrier, schema) })
+            .collect::<Result<Vec<Expr>>>()?;
         let first = items.remove(0);
         Ok(Some(Expr::InList(InList::new(Box::new(first), items, false))))
     }
@@ -79,7 +86,8 @@ fn list_type(types: &[Option<PgType>]) -> Option<PgType> {
         };
     }
     // Their order or equality is not that of their carrier.
-    (!matches!(target.oid, oid::INTERVAL | oid::JSON | oid::JSONB | oid::BPCHAR) && target.element().is_none()).then_some(PgType::of(target.oid))
+    (!matches!(target.oid, oid::INTERVAL | oid::JSON | oid::JSONB | oid::BPCHAR) && target.element().is_none())
+        .then_some(PgType::of(target.oid))
 }
 
 fn carrier(items: &[Expr], target: PgType, schema: &DFSchema) -> Result<DataType> {

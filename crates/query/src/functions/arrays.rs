@@ -176,7 +176,9 @@ impl ScalarUDFImpl for Series {
             for number in numbers {
                 match wide {
                     true => long.values().append_value(number),
-                    false => short.values().append_value(i32::try_from(number).map_err(|_| raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?),
+                    false => short.values().append_value(
+                        i32::try_from(number).map_err(|_| raise(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?,
+                    ),
                 }
             }
             if wide { long.append(true) } else { short.append(true) }

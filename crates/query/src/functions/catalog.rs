@@ -70,7 +70,14 @@ impl CatalogCall {
 fn takes_relation(name: &str) -> bool {
     matches!(
         name,
-        "pg_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_total_relation_size" | "pg_relation_filenode" | "pg_relation_is_publishable" | "pg_get_indexdef" | "pg_index_column_has_property"
+        "pg_relation_size"
+            | "pg_table_size"
+            | "pg_indexes_size"
+            | "pg_total_relation_size"
+            | "pg_relation_filenode"
+            | "pg_relation_is_publishable"
+            | "pg_get_indexdef"
+            | "pg_index_column_has_property"
     )
 }
 
@@ -98,7 +105,8 @@ impl ScalarUDFImpl for CatalogCall {
         let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let arrays: Vec<ArrayRef> = args.args.iter().map(|argument| argument.to_array(rows)).collect::<Result<_>>()?;
-        let readers: Vec<ColumnReader<'_>> = arrays.iter().zip(&args.arg_fields).map(|(array, field)| ColumnReader::new(array.as_ref(), PgType::of_field(field))).collect();
+        let readers: Vec<ColumnReader<'_>> =
+            arrays.iter().zip(&args.arg_fields).map(|(array, field)| ColumnReader::new(array.as_ref(), PgType::of_field(field))).collect();
         let mut builder = ColumnBuilder::new(args.return_field.data_type(), rows)?;
         for row in 0..rows {
             let values = readers.iter().map(|reader| reader.value(row)).collect::<Result<Vec<Value>>>()?;

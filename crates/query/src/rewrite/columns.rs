@@ -67,10 +67,14 @@ fn figure(expr: &Expr) -> Option<(String, bool)> {
             _ => figure(root),
         },
         Expr::Function(function) => function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| (normalized(ident), true)),
-        Expr::Cast { expr, data_type, .. } => figure(expr).filter(|(_, strong)| *strong).or_else(|| type_name(data_type).map(|name| (name, false))),
+        Expr::Cast { expr, data_type, .. } => {
+            figure(expr).filter(|(_, strong)| *strong).or_else(|| type_name(data_type).map(|name| (name, false)))
+        }
         Expr::TypedString(typed) => type_name(&typed.data_type).map(|name| (name, false)),
         Expr::Interval(_) => Some((String::from("interval"), false)),
-        Expr::Case { else_result, .. } => else_result.as_ref().and_then(|expr| figure(expr)).filter(|(_, strong)| *strong).or_else(|| Some((String::from("case"), false))),
+        Expr::Case { else_result, .. } => {
+            else_result.as_ref().and_then(|expr| figure(expr)).filter(|(_, strong)| *strong).or_else(|| Some((String::from("case"), false)))
+        }
         Expr::Exists { .. } => strong("exists"),
         Expr::Subquery(query) => subquery_name(&query.body).map(|name| (name, true)),
         Expr::Array(_) => strong("array"),

@@ -7,8 +7,24 @@ use base::{Error, SqlState};
 use datafusion::sql::sqlparser::ast::*;
 
 /// Functions whose result has the type of their arguments, so that a number among those needs its own type.
-const POLYMORPHIC: &[&str] =
-    &["coalesce", "nullif", "greatest", "least", "sum", "avg", "min", "max", "array_agg", "make_array", "generate_series", "count", "to_jsonb", "to_json", "any_value", "pg_typeof"];
+const POLYMORPHIC: &[&str] = &[
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "array_agg",
+    "make_array",
+    "generate_series",
+    "count",
+    "to_jsonb",
+    "to_json",
+    "any_value",
+    "pg_typeof",
+];
 /// Functions that only the session can run.
 const SEQUENCE_FUNCTIONS: &[&str] = &["nextval", "currval", "setval", "lastval"];
 
@@ -29,7 +45,9 @@ impl Rewriter<'_> {
                 *expr = rows_in_list(take(expr))?;
                 Ok(())
             }
-            Expr::InSubquery { expr: left, .. } if matches!(left.as_ref(), Expr::Tuple(_)) => Err(Error::unsupported("a row compared with a subquery")),
+            Expr::InSubquery { expr: left, .. } if matches!(left.as_ref(), Expr::Tuple(_)) => {
+                Err(Error::unsupported("a row compared with a subquery"))
+            }
             Expr::Case { operand: Some(_), .. } => {
                 searched_case(expr);
                 Ok(())
@@ -56,7 +74,9 @@ impl Rewriter<'_> {
             Expr::Value(value) => literal(value)?,
             Expr::Nested(inner) => *inner,
             Expr::Collate { expr, collation } => collate(*expr, &collation)?,
-            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, array: false, format: None } => cast(*expr, typenames::resolve(&data_type)?),
+            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, array: false, format: None } => {
+                cast(*expr, typenames::resolve(&data_type)?)
+            }
             Expr::TypedString(typed) => {
                 let ty = typenames::resolve(&typed.data_type)?;
                 cast(Expr::Value(typed.value), ty)
@@ -77,15 +97,20 @@ impl Rewriter<'_> {
             Expr::Position { expr, r#in } => call("strpos", vec![*r#in, *expr]),
             Expr::Substring { expr, substring_from, substring_for, .. } => substring(*expr, substring_from, substring_for),
             Expr::Trim { trim_where, trim_what, expr, trim_characters } => trim(trim_where, trim_what, *expr, trim_characters),
-            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-                call("overlay", [Some(expr), Some(overlay_what), Some(overlay_from), overlay_for].into_iter().flatten().map(|part| *part).collect())
-            }
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => call(
+                "overlay",
+                [Some(expr), Some(overlay_what), Some(overlay_from), overlay_for].into_iter().flatten().map(|part| *part).collect(),
+            ),
             Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => call("ceil", vec![*expr]),
             Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => call("floor", vec![*expr]),
             Expr::Array(array) => call("make_array", array.elem),
             Expr::CompoundFieldAccess { root, access_chain } => subscripts(*root, access_chain)?,
-            Expr::Like { any: false, negated, expr, pattern, escape_char: Some(escape) } => like("florin_like", negated, *expr, *pattern, escape),
-            Expr::ILike { any: false, negated, expr, pattern, escape_char: Some(escape) } => like("florin_ilike", negated, *expr, *pattern, escape),
+            Expr::Like { any: false, negated, expr, pattern, escape_char: Some(escape) } => {
+                like("florin_like", negated, *expr, *pattern, escape)
+            }
+            Expr::ILike { any: false, negated, expr, pattern, escape_char: Some(escape) } => {
+                like("florin_ilike", negated, *expr, *pattern, escape)
+            }
             Expr::SimilarTo { negated, expr, pattern, escape_char } => {
                 let escape = escape_char.unwrap_or_else(|| Value::SingleQuotedString(String::from("\\")).with_empty_span());
                 like("florin_similar", negated, *expr, *pattern, escape)
@@ -103,8 +128,13 @@ impl Rewriter<'_> {
             return Err(Error::unsupported(format!("{name} in a query over joins, groups or many tables")));
         }
         match &mut function.args {
-            FunctionArguments::None => function.args = FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() }),
-            FunctionArguments::Subquery(query) if name == "array" => return array_of_subquery(std::mem::replace(query, Box::new(empty_query()))),
+            FunctionArguments::None => {
+                function.args =
+                    FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() })
+            }
+            FunctionArguments::Subquery(query) if name == "array" => {
+                return array_of_subquery(std::mem::replace(query, Box::new(empty_query())));
+            }
             FunctionArguments::Subquery(_) => return Err(Error::unsupported("a subquery as a function's only argument")),
             FunctionArguments::List(list) => {
                 if !POLYMORPHIC.contains(&name.as_str()) {
@@ -112,7 +142,9 @@ impl Rewriter<'_> {
                 }
             }
         }
-        let in_select_list = matches!(name.as_str(), "generate_series" | "generate_subscripts" | "regexp_split_to_table" | "string_to_table") && function.over.is_none();
+        let in_select_list =
+            matches!(name.as_str(), "generate_series" | "generate_subscripts" | "regexp_split_to_table" | "string_to_table")
+                && function.over.is_none();
         if in_select_list {
             let array = format!("florin_{name}");
             function.name = ObjectName::from(vec![Ident::with_quote('"', array)]);
@@ -155,7 +187,9 @@ fn literal(value: ValueWithSpan) -> Result<Expr, Error> {
     Ok(match value.value {
         Value::Number(text, _) => typed_number(&text.replace('_', "")),
         Value::NationalStringLiteral(text) | Value::UnicodeStringLiteral(text) => string(text),
-        Value::SingleQuotedByteStringLiteral(_) | Value::DoubleQuotedByteStringLiteral(_) => return Err(Error::unsupported("a bit string")),
+        Value::SingleQuotedByteStringLiteral(_) | Value::DoubleQuotedByteStringLiteral(_) => {
+            return Err(Error::unsupported("a bit string"));
+        }
         Value::HexStringLiteral(_) => return Err(Error::unsupported("a bit string")),
         other => Expr::Value(other.with_span(value.span)),
     })
@@ -195,7 +229,9 @@ fn unary(op: UnaryOperator, mut expr: Expr) -> Result<Expr, Error> {
         UnaryOperator::Minus => {
             unwrap_number(&mut expr);
             match &expr {
-                Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) if !text.starts_with('-') => typed_number(&format!("-{text}")),
+                Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) if !text.starts_with('-') => {
+                    typed_number(&format!("-{text}"))
+                }
                 _ => call("florin_negate", vec![expr]),
             }
         }
@@ -212,9 +248,17 @@ fn between(expr: Expr) -> Expr {
     let Expr::Between { expr, negated, low, high } = expr else { return expr };
     let compare = |op, right: Box<Expr>| Expr::BinaryOp { left: expr.clone(), op, right };
     let both = if negated {
-        Expr::BinaryOp { left: Box::new(compare(BinaryOperator::Lt, low)), op: BinaryOperator::Or, right: Box::new(compare(BinaryOperator::Gt, high)) }
+        Expr::BinaryOp {
+            left: Box::new(compare(BinaryOperator::Lt, low)),
+            op: BinaryOperator::Or,
+            right: Box::new(compare(BinaryOperator::Gt, high)),
+        }
     } else {
-        Expr::BinaryOp { left: Box::new(compare(BinaryOperator::GtEq, low)), op: BinaryOperator::And, right: Box::new(compare(BinaryOperator::LtEq, high)) }
+        Expr::BinaryOp {
+            left: Box::new(compare(BinaryOperator::GtEq, low)),
+            op: BinaryOperator::And,
+            right: Box::new(compare(BinaryOperator::LtEq, high)),
+        }
     };
     Expr::Nested(Box::new(both))
 }
@@ -244,7 +288,11 @@ fn row_of(expr: &Expr) -> Option<Vec<Expr>> {
     match expr {
         Expr::Tuple(items) => Some(items.clone()),
         Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("row") => match &function.args {
-            FunctionArguments::List(list) => list.args.iter().map(|arg| if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg { Some(expr.clone()) } else { None }).collect(),
+            FunctionArguments::List(list) => list
+                .args
+                .iter()
+                .map(|arg| if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg { Some(expr.clone()) } else { None })
+                .collect(),
             _ => None,
         },
         _ => None,
@@ -255,7 +303,11 @@ fn row_comparison(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<
     if left.len() != right.len() || left.is_empty() {
         return Err(Error::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions"));
     }
-    let compare = |index: usize, op: BinaryOperator| Expr::BinaryOp { left: Box::new(left[index].clone()), op, right: Box::new(right[index].clone()) };
+    let compare = |index: usize, op: BinaryOperator| Expr::BinaryOp {
+        left: Box::new(left[index].clone()),
+        op,
+        right: Box::new(right[index].clone()),
+    };
     let join = |a: Expr, op: BinaryOperator, b: Expr| Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(a), op, right: Box::new(b) }));
     let last = left.len() - 1;
     let (strict, connective) = match op {
@@ -269,7 +321,11 @@ fn row_comparison(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<
     for index in (0..last).rev() {
         result = match op {
             BinaryOperator::Eq | BinaryOperator::NotEq => join(compare(index, strict.clone()), connective.clone(), result),
-            _ => join(compare(index, strict.clone()), BinaryOperator::Or, join(compare(index, BinaryOperator::Eq), BinaryOperator::And, result)),
+            _ => join(
+                compare(index, strict.clone()),
+                BinaryOperator::Or,
+                join(compare(index, BinaryOperator::Eq), BinaryOperator::And, result),
+            ),
         };
     }
     Ok(result)
@@ -314,8 +370,12 @@ fn equal_to_any(expr: &Expr, list: Vec<Expr>, negated: bool) -> Expr {
 fn quantified(name: &str, left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     match (right, &op, name) {
         (Expr::Subquery(subquery), BinaryOperator::Eq, "florin_any") => Expr::InSubquery { expr: Box::new(left), subquery, negated: false },
-        (Expr::Subquery(subquery), BinaryOperator::NotEq, "florin_all") => Expr::InSubquery { expr: Box::new(left), subquery, negated: true },
-        (right @ Expr::Subquery(_), _, "florin_any") => Expr::AnyOp { left: Box::new(left), compare_op: op, right: Box::new(right), is_some: false },
+        (Expr::Subquery(subquery), BinaryOperator::NotEq, "florin_all") => {
+            Expr::InSubquery { expr: Box::new(left), subquery, negated: true }
+        }
+        (right @ Expr::Subquery(_), _, "florin_any") => {
+            Expr::AnyOp { left: Box::new(left), compare_op: op, right: Box::new(right), is_some: false }
+        }
         (right @ Expr::Subquery(_), ..) => Expr::AllOp { left: Box::new(left), compare_op: op, right: Box::new(right) },
         (right, ..) => call(&format!("{name} {op}"), vec![left, right]),
     }

@@ -62,7 +62,12 @@ impl Rewriter<'_> {
         if select.into.is_some() {
             return Err(Error::unsupported("SELECT INTO"));
         }
-        if select.top.is_some() || !select.lateral_views.is_empty() || select.qualify.is_some() || !select.connect_by.is_empty() || !select.sort_by.is_empty() {
+        if select.top.is_some()
+            || !select.lateral_views.is_empty()
+            || select.qualify.is_some()
+            || !select.connect_by.is_empty()
+            || !select.sort_by.is_empty()
+        {
             return Err(Error::unsupported("a clause of this query"));
         }
         if select.projection.is_empty() {
@@ -85,9 +90,13 @@ impl Rewriter<'_> {
 
     pub(super) fn enter_table(&mut self, factor: &mut TableFactor) -> Result<(), Error> {
         match factor {
-            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => Err(Error::unsupported("TABLESAMPLE")),
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                Err(Error::unsupported("TABLESAMPLE"))
+            }
             TableFactor::Table { version: Some(_), .. } => Err(Error::unsupported("a version of a table")),
-            TableFactor::Table { .. } | TableFactor::UNNEST { .. } | TableFactor::Function { .. } => super::tables::function_as_subquery(factor),
+            TableFactor::Table { .. } | TableFactor::UNNEST { .. } | TableFactor::Function { .. } => {
+                super::tables::function_as_subquery(factor)
+            }
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => Ok(()),
             TableFactor::TableFunction { .. } => Err(Error::unsupported("TABLE(...)")),
             _ => Err(Error::unsupported("this kind of table expression")),
@@ -128,7 +137,13 @@ pub(super) fn unwrap_number(expr: &mut Expr) {
 /// A number of the text as PostgreSQL types it: `int4`, else `int8`, else `numeric`.
 pub(super) fn typed_number(text: &str) -> Expr {
     if text.parse::<i32>().is_ok() {
-        return Expr::Cast { kind: CastKind::Cast, expr: Box::new(number(text)), data_type: DataType::Int(None), array: false, format: None };
+        return Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(number(text)),
+            data_type: DataType::Int(None),
+            array: false,
+            format: None,
+        };
     }
     if text.parse::<i64>().is_ok() {
         return number(text);

@@ -19,12 +19,18 @@ struct TableFunction {
 /// `FROM f(x) AS a` becomes `FROM (SELECT f(x) AS a) AS a`.
 pub fn function_as_subquery(factor: &mut TableFactor) -> Result<(), Error> {
     let function = match factor {
-        TableFactor::Table { name, args: Some(args), alias, with_ordinality, .. } => {
-            TableFunction { name: super::expressions::plain_name(&mut name.clone()), args: arguments(&args.args)?, ordinality: *with_ordinality, alias: alias.clone() }
-        }
-        TableFactor::Function { name, args, with_ordinality, alias, .. } => {
-            TableFunction { name: super::expressions::plain_name(&mut name.clone()), args: arguments(args)?, ordinality: *with_ordinality, alias: alias.clone() }
-        }
+        TableFactor::Table { name, args: Some(args), alias, with_ordinality, .. } => TableFunction {
+            name: super::expressions::plain_name(&mut name.clone()),
+            args: arguments(&args.args)?,
+            ordinality: *with_ordinality,
+            alias: alias.clone(),
+        },
+        TableFactor::Function { name, args, with_ordinality, alias, .. } => TableFunction {
+            name: super::expressions::plain_name(&mut name.clone()),
+            args: arguments(args)?,
+            ordinality: *with_ordinality,
+            alias: alias.clone(),
+        },
         TableFactor::UNNEST { array_exprs, alias, with_ordinality, with_offset: false, .. } => {
             TableFunction { name: String::from("unnest"), args: array_exprs.clone(), ordinality: *with_ordinality, alias: alias.clone() }
         }
@@ -48,7 +54,9 @@ fn arguments(args: &[FunctionArg]) -> Result<Vec<Expr>, Error> {
 impl TableFunction {
     fn as_subquery(self) -> Result<TableFactor, Error> {
         let first = self.alias.as_ref().and_then(|alias| alias.columns.first()).map(|column| column.name.clone());
-        let name = first.or_else(|| self.alias.as_ref().map(|alias| alias.name.clone())).unwrap_or_else(|| Ident::with_quote('"', self.name.clone()));
+        let name = first
+            .or_else(|| self.alias.as_ref().map(|alias| alias.name.clone()))
+            .unwrap_or_else(|| Ident::with_quote('"', self.name.clone()));
         let lateral = self.args.iter().any(names_a_column);
         let mut query = template("SELECT 1 AS v")?;
         set_item(&mut query, 0, call(&self.name, self.args), name.clone());
@@ -58,7 +66,12 @@ impl TableFunction {
             replace_source(&mut outer, query);
             query = outer;
         }
-        let alias = self.alias.unwrap_or_else(|| TableAlias { explicit: true, name: Ident::with_quote('"', self.name), columns: Vec::new(), at: None });
+        let alias = self.alias.unwrap_or_else(|| TableAlias {
+            explicit: true,
+            name: Ident::with_quote('"', self.name),
+            columns: Vec::new(),
+            at: None,
+        });
         Ok(TableFactor::Derived { lateral, subquery: Box::new(query), alias: Some(alias), sample: None })
     }
 }
@@ -83,12 +96,29 @@ fn replace_source(query: &mut Query, source: Query) {
 }
 
 fn names_a_column(expr: &Expr) -> bool {
-    let found = visit_expressions(expr, |part| if matches!(part, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    let found = visit_expressions(expr, |part| {
+        if matches!(part, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     found.is_break()
 }
 
 /// Aggregates give a row even over none.
-const AGGREGATES: &[&str] = &["count", "sum", "avg", "min", "max", "string_agg", "array_agg", "bool_and", "bool_or", "every", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
+const AGGREGATES: &[&str] = &[
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "string_agg",
+    "array_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "json_agg",
+    "jsonb_agg",
+    "json_object_agg",
+    "jsonb_object_agg",
+];
 
 impl Rewriter<'_> {
     /// A select that joins a system table without rows has none itself; its subqueries need not be planned, which is as well: some of
@@ -115,7 +145,8 @@ impl Rewriter<'_> {
 fn is_empty(from: &TableWithJoins) -> bool {
     let inner = |join: &Join| matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_));
     let keeps_left = |join: &Join| inner(join) || matches!(join.join_operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_));
-    (is_empty_table(&from.relation) && from.joins.iter().all(keeps_left)) || from.joins.iter().any(|join| inner(join) && is_empty_table(&join.relation)) && from.joins.iter().all(keeps_left)
+    (is_empty_table(&from.relation) && from.joins.iter().all(keeps_left))
+        || from.joins.iter().any(|join| inner(join) && is_empty_table(&join.relation)) && from.joins.iter().all(keeps_left)
 }
 
 fn is_empty_table(factor: &TableFactor) -> bool {
@@ -143,7 +174,8 @@ fn drop_subqueries(expr: &mut Expr) {
 fn has_aggregate(expr: &Expr) -> bool {
     let found = visit_expressions(expr, |part| match part {
         Expr::Function(function) => {
-            let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()).unwrap_or_default();
+            let name =
+                function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()).unwrap_or_default();
             if function.over.is_none() && AGGREGATES.contains(&name.as_str()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
         _ => ControlFlow::Continue(()),

@@ -21,7 +21,9 @@ pub fn resolve(data_type: &DataType) -> Result<PgType, Error> {
         DataType::Float(_) => plain(oid::FLOAT8),
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => numeric(info),
         DataType::Text | DataType::String(None) => plain(oid::TEXT),
-        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => sized(oid::VARCHAR, length.as_ref()),
+        DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
+            sized(oid::VARCHAR, length.as_ref())
+        }
         DataType::Char(None) | DataType::Character(None) => Ok(PgType::with_modifier(oid::BPCHAR, 1 + MODIFIER_OFFSET)),
         DataType::Char(length) | DataType::Character(length) => sized(oid::BPCHAR, length.as_ref()),
         DataType::Bytea => plain(oid::BYTEA),
@@ -34,7 +36,9 @@ pub fn resolve(data_type: &DataType) -> Result<PgType, Error> {
         DataType::JSON => plain(oid::JSON),
         DataType::JSONB => plain(oid::JSONB),
         DataType::Regclass => plain(oid::REGCLASS),
-        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element) | ArrayElemTypeDef::Parenthesis(element)) => {
+        DataType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element) | ArrayElemTypeDef::Parenthesis(element),
+        ) => {
             let element = resolve(element)?;
             element.array().ok_or_else(|| Error::unsupported(format!("the type {data_type}")))
         }
@@ -55,7 +59,9 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> Result<PgType, Error> {
             let length: i32 = length.parse().map_err(|_| invalid_modifier())?;
             Ok(PgType::with_modifier(found.oid, length + MODIFIER_OFFSET))
         }
-        (oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::TIME, [precision]) => Ok(PgType::with_modifier(found.oid, precision.parse().map_err(|_| invalid_modifier())?)),
+        (oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::TIME, [precision]) => {
+            Ok(PgType::with_modifier(found.oid, precision.parse().map_err(|_| invalid_modifier())?))
+        }
         (oid::NUMERIC, [precision, rest @ ..]) => {
             let precision: i32 = precision.parse().map_err(|_| invalid_modifier())?;
             let scale: i32 = rest.first().map_or(Ok(0), |scale| scale.parse()).map_err(|_| invalid_modifier())?;

@@ -20,7 +20,8 @@ pub fn pg_attribute(context: &QueryContext) -> Vec<Row> {
         }
     }
     for sequence in context.catalog.sequences.values() {
-        for (position, (name, ty)) in [("last_value", oid::INT8), ("log_cnt", oid::INT8), ("is_called", oid::BOOL)].into_iter().enumerate() {
+        for (position, (name, ty)) in [("last_value", oid::INT8), ("log_cnt", oid::INT8), ("is_called", oid::BOOL)].into_iter().enumerate()
+        {
             rows.push(attribute(sequence.oid, position, name, PgType::of(ty)));
         }
     }
@@ -67,7 +68,16 @@ fn attribute(relation: u32, position: usize, name: &str, ty: PgType) -> Row {
         ("atttypmod", Value::Int4(ty.modifier)),
         ("attbyval", Value::Bool(by_value)),
         ("attalign", text(if ty.size() == 8 { "d" } else { "i" })),
-        ("attstorage", text(if ty.size() > 0 { "p" } else if ty.oid == oid::NUMERIC { "m" } else { "x" })),
+        (
+            "attstorage",
+            text(if ty.size() > 0 {
+                "p"
+            } else if ty.oid == oid::NUMERIC {
+                "m"
+            } else {
+                "x"
+            }),
+        ),
         ("attislocal", Value::Bool(true)),
         ("attcollation", oid_value(relations::collation(ty.oid))),
     ]

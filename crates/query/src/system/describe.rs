@@ -28,7 +28,12 @@ fn columns(table: &Table, positions: &[usize]) -> String {
 pub fn index_definition(table: &Table, index: &Index, qualified: bool) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
     let schema = if qualified { format!("{}.", quote_identifier(&table.schema)) } else { String::new() };
-    format!("CREATE {unique}INDEX {} ON {schema}{} USING btree ({})", quote_identifier(&index.name), quote_identifier(&table.name), columns(table, &index.columns))
+    format!(
+        "CREATE {unique}INDEX {} ON {schema}{} USING btree ({})",
+        quote_identifier(&index.name),
+        quote_identifier(&table.name),
+        columns(table, &index.columns)
+    )
 }
 
 /// One column of an index, counted from 1.
@@ -44,7 +49,9 @@ pub fn constraint_definition<'a>(tables: impl IntoIterator<Item = &'a Table>, oi
             let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
             return Some(format!("{kind} ({})", columns(table, &index.columns)));
         }
-        if let Some(check) = table.checks.iter().enumerate().find(|(position, _)| check_oid(table, *position) == oid).map(|(_, check)| check) {
+        if let Some(check) =
+            table.checks.iter().enumerate().find(|(position, _)| check_oid(table, *position) == oid).map(|(_, check)| check)
+        {
             return Some(format!("CHECK ({})", parenthesized(&check.expression)));
         }
     }

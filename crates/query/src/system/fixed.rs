@@ -195,7 +195,10 @@ pub fn settings(context: &QueryContext) -> Vec<(&'static str, String)> {
     ];
     let mut settings: Vec<(&'static str, String)> = fixed.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     settings.push(("TimeZone", context.settings.time_zone.clone()));
-    settings.push(("search_path", context.settings.search_path.iter().map(|schema| super::objects::quote_identifier(schema)).collect::<Vec<_>>().join(", ")));
+    settings.push((
+        "search_path",
+        context.settings.search_path.iter().map(|schema| super::objects::quote_identifier(schema)).collect::<Vec<_>>().join(", "),
+    ));
     settings.push(("session_authorization", context.settings.user.clone()));
     settings
 }

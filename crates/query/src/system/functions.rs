@@ -261,9 +261,13 @@ fn serial_sequence(context: &QueryContext, arguments: &[Value]) -> Result<Value>
     let Some(table) = objects::named_table(context, text_argument(arguments, 0))? else { return Ok(Value::Null) };
     let name = text_argument(arguments, 1);
     let column = table.columns.iter().position(|column| column.name == name && !column.dropped);
-    let column = column.ok_or_else(|| Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{}\" does not exist", table.name)))?;
+    let column = column.ok_or_else(|| {
+        Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{}\" does not exist", table.name))
+    })?;
     let sequence = context.catalog.sequences.values().find(|sequence| sequence.owned_by == Some((table.oid, column)));
-    Ok(sequence.map_or(Value::Null, |sequence| text(format!("{}.{}", objects::quote_identifier(&sequence.schema), objects::quote_identifier(&sequence.name)))))
+    Ok(sequence.map_or(Value::Null, |sequence| {
+        text(format!("{}.{}", objects::quote_identifier(&sequence.schema), objects::quote_identifier(&sequence.name)))
+    }))
 }
 
 /// NULL instead of an error where there is no such object.

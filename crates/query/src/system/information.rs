@@ -28,7 +28,10 @@ pub fn schemata(context: &QueryContext) -> Vec<Row> {
     let owner = owner(context);
     let mut names: Vec<&str> = vec!["pg_catalog", "information_schema"];
     names.extend(context.catalog.schemas.keys().map(String::as_str).filter(|name| !crate::names::is_system_schema(name)));
-    names.into_iter().map(|name| vec![("catalog_name", catalog(context)), ("schema_name", text(name)), ("schema_owner", text(&owner))]).collect()
+    names
+        .into_iter()
+        .map(|name| vec![("catalog_name", catalog(context)), ("schema_name", text(name)), ("schema_owner", text(&owner))])
+        .collect()
 }
 
 pub fn tables(context: &QueryContext) -> Vec<Row> {
@@ -43,7 +46,9 @@ pub fn tables(context: &QueryContext) -> Vec<Row> {
         ]
     };
     let stored = context.catalog.tables.values().map(|table| row(&table.schema, &table.name, "BASE TABLE", true));
-    let own = super::all().map(|definition| row(&definition.schema, &definition.name, if definition.schema == "pg_catalog" { "BASE TABLE" } else { "VIEW" }, false));
+    let own = super::all().map(|definition| {
+        row(&definition.schema, &definition.name, if definition.schema == "pg_catalog" { "BASE TABLE" } else { "VIEW" }, false)
+    });
     stored.chain(own).collect()
 }
 
@@ -81,7 +86,10 @@ fn column_row(context: &QueryContext, table: &Table, position: usize, column: &C
         ("column_default", default.map_or(Value::Null, text)),
         ("is_nullable", yes_no(!column.not_null)),
         ("is_identity", yes_no(column.identity.is_some())),
-        ("identity_generation", column.identity.map_or(Value::Null, |identity| text(if identity == Identity::Always { "ALWAYS" } else { "BY DEFAULT" }))),
+        (
+            "identity_generation",
+            column.identity.map_or(Value::Null, |identity| text(if identity == Identity::Always { "ALWAYS" } else { "BY DEFAULT" })),
+        ),
         ("is_updatable", yes_no(true)),
     ];
     row.extend(type_columns(context, position, PgType::with_modifier(column.type_oid, column.type_modifier)));
@@ -147,11 +155,16 @@ fn measures(ty: PgType) -> Row {
         },
         oid::VARCHAR | oid::BPCHAR if ty.modifier >= 4 => {
             let length = ty.modifier - 4;
-            vec![("character_maximum_length", Value::Int4(length)), ("character_octet_length", Value::Int4(length.saturating_mul(BYTES_PER_CHARACTER)))]
+            vec![
+                ("character_maximum_length", Value::Int4(length)),
+                ("character_octet_length", Value::Int4(length.saturating_mul(BYTES_PER_CHARACTER))),
+            ]
         }
         oid::TEXT | oid::VARCHAR => vec![("character_octet_length", Value::Int4(OCTETS_MAX))],
         oid::DATE => vec![("datetime_precision", Value::Int4(0))],
-        oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::INTERVAL => vec![("datetime_precision", Value::Int4(if ty.modifier >= 0 { ty.modifier } else { 6 }))],
+        oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::INTERVAL => {
+            vec![("datetime_precision", Value::Int4(if ty.modifier >= 0 { ty.modifier } else { 6 }))]
+        }
         _ => Vec::new(),
     }
 }
@@ -200,7 +213,12 @@ pub fn table_constraints(context: &QueryContext) -> Vec<Row> {
         for (name, kind, _) in constraints(table) {
             let mut row = constraint_columns(context, table, name);
             row.extend(table_columns(context, table));
-            row.extend([("constraint_type", text(kind)), ("is_deferrable", yes_no(false)), ("initially_deferred", yes_no(false)), ("enforced", yes_no(true))]);
+            row.extend([
+                ("constraint_type", text(kind)),
+                ("is_deferrable", yes_no(false)),
+                ("initially_deferred", yes_no(false)),
+                ("enforced", yes_no(true)),
+            ]);
             if kind == "UNIQUE" {
                 row.push(("nulls_distinct", yes_no(true)));
             }
@@ -268,7 +286,13 @@ pub fn table_privileges(context: &QueryContext) -> Vec<Row> {
     for table in context.catalog.tables.values() {
         for privilege in ["INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"] {
             let mut row = table_columns(context, table);
-            row.extend([("grantor", text(&owner)), ("grantee", text(&owner)), ("privilege_type", text(privilege)), ("is_grantable", yes_no(true)), ("with_hierarchy", yes_no(privilege == "SELECT"))]);
+            row.extend([
+                ("grantor", text(&owner)),
+                ("grantee", text(&owner)),
+                ("privilege_type", text(privilege)),
+                ("is_grantable", yes_no(true)),
+                ("with_hierarchy", yes_no(privilege == "SELECT")),
+            ]);
             rows.push(row);
         }
     }

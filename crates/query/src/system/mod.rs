@@ -65,7 +65,9 @@ impl Definition {
 
     /// All columns of a computed row.
     pub fn complete(&self, row: &Row) -> Vec<Value> {
-        let value = |(index, (name, _)): (usize, &(String, u32))| row.iter().find(|(known, _)| known == name).map_or_else(|| self.missing(index), |(_, value)| value.clone());
+        let value = |(index, (name, _)): (usize, &(String, u32))| {
+            row.iter().find(|(known, _)| known == name).map_or_else(|| self.missing(index), |(_, value)| value.clone())
+        };
         self.columns.iter().enumerate().map(value).collect()
     }
 }

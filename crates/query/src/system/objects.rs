@@ -52,7 +52,11 @@ pub fn object(context: &QueryContext, oid: u32) -> Option<Object<'_>> {
     if let Some(definition) = super::all().find(|definition| definition.oid == oid) {
         return Some(Object::System(definition));
     }
-    context.catalog.tables.values().find_map(|table| table.indexes.iter().find(|index| index.oid == oid).map(|index| Object::Index(table, index)))
+    context
+        .catalog
+        .tables
+        .values()
+        .find_map(|table| table.indexes.iter().find(|index| index.oid == oid).map(|index| Object::Index(table, index)))
 }
 
 pub fn schema_oid(context: &QueryContext, name: &str) -> Option<u32> {
@@ -170,14 +174,16 @@ pub fn oid_of_name(context: &QueryContext, type_oid: u32, name: &str) -> Result<
         oid::REGTYPE => type_oid_of(name).ok_or_else(|| Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"))),
         oid::REGNAMESPACE => {
             let parts = identifiers(name)?;
-            schema_oid(context, &parts[0]).ok_or_else(|| Error::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist")))
+            schema_oid(context, &parts[0])
+                .ok_or_else(|| Error::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist")))
         }
         oid::REGROLE => {
             let parts = identifiers(name)?;
             let role = context.catalog.roles.get(&parts[0]).map(|role| role.oid);
             role.ok_or_else(|| Error::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist")))
         }
-        _ => super::functions::oid_of(name.strip_prefix("pg_catalog.").unwrap_or(name)).ok_or_else(|| Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{name}\" does not exist"))),
+        _ => super::functions::oid_of(name.strip_prefix("pg_catalog.").unwrap_or(name))
+            .ok_or_else(|| Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{name}\" does not exist"))),
     }
 }
 
@@ -217,7 +223,8 @@ pub fn is_visible(context: &QueryContext, object: &Object<'_>) -> bool {
         if schema == object.schema() {
             return true;
         }
-        let taken = find(&schema, object.name()).is_some() || context.catalog.schemas.get(&schema).is_some_and(|schema| schema.relations.contains_key(object.name()));
+        let taken = find(&schema, object.name()).is_some()
+            || context.catalog.schemas.get(&schema).is_some_and(|schema| schema.relations.contains_key(object.name()));
         if taken {
             return false;
         }
@@ -236,12 +243,98 @@ pub fn quote_identifier(name: &str) -> String {
 /// Key words that cannot be a bare name.
 fn is_reserved(name: &str) -> bool {
     const RESERVED: &[&str] = &[
-        "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "between", "both", "case", "cast", "check", "collate", "column", "constraint", "create", "current_date",
-        "current_role", "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists", "false", "fetch", "for",
-        "foreign", "from", "full", "grant", "group", "having", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit",
-        "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps", "placing", "primary", "references", "returning",
-        "right", "select", "session_user", "similar", "some", "symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "user", "using", "values", "variadic", "verbose",
-        "when", "where", "window", "with",
+        "all",
+        "analyse",
+        "analyze",
+        "and",
+        "any",
+        "array",
+        "as",
+        "asc",
+        "between",
+        "both",
+        "case",
+        "cast",
+        "check",
+        "collate",
+        "column",
+        "constraint",
+        "create",
+        "current_date",
+        "current_role",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "default",
+        "deferrable",
+        "desc",
+        "distinct",
+        "do",
+        "else",
+        "end",
+        "except",
+        "exists",
+        "false",
+        "fetch",
+        "for",
+        "foreign",
+        "from",
+        "full",
+        "grant",
+        "group",
+        "having",
+        "in",
+        "initially",
+        "inner",
+        "intersect",
+        "into",
+        "is",
+        "isnull",
+        "join",
+        "lateral",
+        "leading",
+        "left",
+        "like",
+        "limit",
+        "localtime",
+        "localtimestamp",
+        "natural",
+        "not",
+        "notnull",
+        "null",
+        "offset",
+        "on",
+        "only",
+        "or",
+        "order",
+        "outer",
+        "overlaps",
+        "placing",
+        "primary",
+        "references",
+        "returning",
+        "right",
+        "select",
+        "session_user",
+        "similar",
+        "some",
+        "symmetric",
+        "table",
+        "then",
+        "to",
+        "trailing",
+        "true",
+        "union",
+        "unique",
+        "user",
+        "using",
+        "values",
+        "variadic",
+        "verbose",
+        "when",
+        "where",
+        "window",
+        "with",
     ];
     RESERVED.contains(&name)
 }

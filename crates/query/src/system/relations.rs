@@ -28,7 +28,8 @@ pub fn pg_class(context: &QueryContext) -> Vec<Row> {
     }
     for definition in super::all() {
         let namespace = schema_oid(context, &definition.schema).unwrap_or(PG_CATALOG_OID);
-        let kind = if definition.schema == "pg_catalog" && definition.columns.first().is_some_and(|(name, _)| name == "oid") { "r" } else { "v" };
+        let kind =
+            if definition.schema == "pg_catalog" && definition.columns.first().is_some_and(|(name, _)| name == "oid") { "r" } else { "v" };
         let mut row = class_row(definition.oid, &definition.name, namespace, kind, owner);
         row.push(("relnatts", Value::Int2(i16::try_from(definition.columns.len()).unwrap_or(i16::MAX))));
         rows.push(row);
@@ -190,7 +191,12 @@ pub fn pg_depend(context: &QueryContext) -> Vec<Row> {
     let owned = context.catalog.sequences.values().filter_map(|sequence| sequence.owned_by.map(|owner| (sequence, owner)));
     owned
         .map(|(sequence, (table, column))| {
-            let identity = context.catalog.tables.get(&table).and_then(|table| table.columns.get(column)).is_some_and(|column| column.identity.is_some());
+            let identity = context
+                .catalog
+                .tables
+                .get(&table)
+                .and_then(|table| table.columns.get(column))
+                .is_some_and(|column| column.identity.is_some());
             vec![
                 ("classid", oid_value(CLASS_OID)),
                 ("objid", oid_value(sequence.oid)),
@@ -205,9 +211,13 @@ pub fn pg_depend(context: &QueryContext) -> Vec<Row> {
 
 pub fn pg_tables(context: &QueryContext) -> Vec<Row> {
     let owner = super::objects::role_name(context, owner_oid(context)).unwrap_or_default();
-    let row = |schema: &str, name: &str, indexed: bool| vec![("schemaname", text(schema)), ("tablename", text(name)), ("tableowner", text(&owner)), ("hasindexes", Value::Bool(indexed))];
+    let row = |schema: &str, name: &str, indexed: bool| {
+        vec![("schemaname", text(schema)), ("tablename", text(name)), ("tableowner", text(&owner)), ("hasindexes", Value::Bool(indexed))]
+    };
     let stored = context.catalog.tables.values().map(|table| row(&table.schema, &table.name, !table.indexes.is_empty()));
-    let own = super::all().filter(|definition| definition.schema == "pg_catalog").map(|definition| row(&definition.schema, &definition.name, false));
+    let own = super::all()
+        .filter(|definition| definition.schema == "pg_catalog")
+        .map(|definition| row(&definition.schema, &definition.name, false));
     stored.chain(own).collect()
 }
 

@@ -81,7 +81,14 @@ impl Harness {
             }),
         );
         let (catalog, data) = sample();
-        Harness { engine, catalog: Arc::new(catalog), data, events: Mutex::new(receiver), next: AtomicU64::new(1), time_zone: String::from("UTC") }
+        Harness {
+            engine,
+            catalog: Arc::new(catalog),
+            data,
+            events: Mutex::new(receiver),
+            next: AtomicU64::new(1),
+            time_zone: String::from("UTC"),
+        }
     }
 
     pub fn job(&self, sql: &str, parameters: Vec<Value>, parameter_types: Vec<u32>) -> QueryJob {
@@ -166,7 +173,9 @@ impl Harness {
                     let at = scans.entry(scan.0).or_insert(0);
                     let rows: Vec<Bytes> = self.data[&table_oid]
                         .iter()
-                        .filter(|(key, _)| range.as_ref().is_none_or(|range| *key >= range.start && (range.end.is_empty() || *key < range.end)))
+                        .filter(|(key, _)| {
+                            range.as_ref().is_none_or(|range| *key >= range.start && (range.end.is_empty() || *key < range.end))
+                        })
                         .map(|(_, row)| row.clone())
                         .collect();
                     let chunk: Vec<Bytes> = rows.iter().skip(*at).take(SCAN_ROWS).cloned().collect();
@@ -204,7 +213,16 @@ pub fn parse(sql: &str) -> Query {
 }
 
 fn column(name: &str, ty: Type, modifier: i32, not_null: bool, default: Option<&str>) -> Column {
-    Column { name: name.into(), type_oid: ty.oid(), type_modifier: modifier, not_null, default: default.map(str::to_owned), identity: None, dropped: false, missing: Value::Null }
+    Column {
+        name: name.into(),
+        type_oid: ty.oid(),
+        type_modifier: modifier,
+        not_null,
+        default: default.map(str::to_owned),
+        identity: None,
+        dropped: false,
+        missing: Value::Null,
+    }
 }
 
 fn index(oid: u32, name: &str, columns: &[usize], unique: bool, primary: bool) -> Index {
@@ -258,13 +276,27 @@ pub fn sample() -> (Catalog, BTreeMap<u32, Vec<(Bytes, Bytes)>>) {
 
     let accounts = {
         let mut accounts = table(16410, "pgbench_accounts");
-        accounts.columns =
-            vec![column("aid", Type::Int4, -1, true, None), column("bid", Type::Int4, -1, false, None), column("abalance", Type::Int4, -1, false, None), column("filler", Type::BpChar, 88, false, None)];
+        accounts.columns = vec![
+            column("aid", Type::Int4, -1, true, None),
+            column("bid", Type::Int4, -1, false, None),
+            column("abalance", Type::Int4, -1, false, None),
+            column("filler", Type::BpChar, 88, false, None),
+        ];
         accounts.primary_key = vec![0];
         accounts.indexes = vec![index(16411, "pgbench_accounts_pkey", &[0], true, true)];
         accounts
     };
-    let sequence = |oid, name: &str, owned_by| Sequence { oid, schema: "public".into(), name: name.into(), start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false, owned_by };
+    let sequence = |oid, name: &str, owned_by| Sequence {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        start: 1,
+        increment: 1,
+        min: 1,
+        max: i64::MAX,
+        cycle: false,
+        owned_by,
+    };
 
     let mut catalog = Catalog { version: SchemaVersion(1), ..Catalog::default() };
     let mut public = Schema { oid: 2200, name: "public".into(), ..Schema::default() };
@@ -280,13 +312,24 @@ pub fn sample() -> (Catalog, BTreeMap<u32, Vec<(Bytes, Bytes)>>) {
         catalog.sequences.insert(sequence.oid, Arc::new(sequence));
     }
     catalog.schemas.insert("public".into(), public);
-    let role = Role { oid: 10, name: "postgres".into(), superuser: true, login: true, create_database: true, create_role: true, scram: None };
+    let role =
+        Role { oid: 10, name: "postgres".into(), superuser: true, login: true, create_database: true, create_role: true, scram: None };
     catalog.roles.insert("postgres".into(), Arc::new(role));
     (catalog, data)
 }
 
 fn table(oid: u32, name: &str) -> Table {
-    Table { oid, schema: "public".into(), name: name.into(), storage: StorageId(oid), columns: vec![], primary_key: vec![], shard_key: vec![], indexes: vec![], checks: vec![] }
+    Table {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        storage: StorageId(oid),
+        columns: vec![],
+        primary_key: vec![],
+        shard_key: vec![],
+        indexes: vec![],
+        checks: vec![],
+    }
 }
 
 fn stored(table: &Table, rows: Vec<Vec<Value>>) -> Vec<(Bytes, Bytes)> {
@@ -294,7 +337,10 @@ fn stored(table: &Table, rows: Vec<Vec<Value>>) -> Vec<(Bytes, Bytes)> {
     let mut stored: Vec<(Bytes, Bytes)> = rows
         .into_iter()
         .map(|values| {
-            let columns = table.primary_key.iter().map(|column| (&values[*column], Type::from_oid(table.columns[*column].type_oid).expect("known type")));
+            let columns = table
+                .primary_key
+                .iter()
+                .map(|column| (&values[*column], Type::from_oid(table.columns[*column].type_oid).expect("known type")));
             let key = key::key(table.storage, columns).expect("a key");
             let mut row = Vec::new();
             layout.encode(&values, &mut row).expect("a row");
@@ -307,7 +353,11 @@ fn stored(table: &Table, rows: Vec<Vec<Value>>) -> Vec<(Bytes, Bytes)> {
 
 /// A value of a type from its text, `∅` for NULL.
 fn read(word: &str, ty: Type) -> Value {
-    if word == "∅" { Value::Null } else { text::parse(word, ty, -1, &Settings::default()).unwrap_or_else(|error| panic!("{error} in {word}")) }
+    if word == "∅" {
+        Value::Null
+    } else {
+        text::parse(word, ty, -1, &Settings::default()).unwrap_or_else(|error| panic!("{error} in {word}"))
+    }
 }
 
 fn rows(types: &[Type], lines: &[&str]) -> Vec<Vec<Value>> {

@@ -106,6 +106,8 @@ pub struct Consensus {
     saved: HardState,
     seen: (u64, StateRole, u64),
     transfer_sent: Option<Mono>,
+    /// The log was restarted at this entry, and the record of it is on its way to the disk.
+    restored: Option<u64>,
 }
 
 pub struct Start {
@@ -165,6 +167,7 @@ impl Consensus {
             saved: start.hard,
             seen: (0, StateRole::Follower, 0),
             transfer_sent: None,
+            restored: None,
         };
         consensus.draw_timeout();
         Ok(consensus)
@@ -293,6 +296,7 @@ impl Consensus {
         let alone = self.members.state.voters == [self.id];
         self.part != Part::Silent
             && self.raw.raft.promotable()
+            && self.restored.is_none()
             && (now >= self.quiet_until || alone)
             // The library asserts that a new leader's log is durable.
             && self.persisted() == self.last_index()
@@ -354,7 +358,7 @@ impl Consensus {
             MessageType::MsgAppendResponse => {
                 message.request_snapshot == 0 && (message.reject || message.index <= last) && message.reject_hint <= last
             }
-            MessageType::MsgTimeoutNow => self.part != Part::Silent && self.raw.raft.promotable(),
+            MessageType::MsgTimeoutNow => self.part != Part::Silent && self.raw.raft.promotable() && self.restored.is_none(),
             MessageType::MsgSnapshot => {
                 let metadata = message.get_snapshot().get_metadata();
                 metadata.index > 0 && !metadata.get_conf_state().voters.is_empty()
@@ -384,7 +388,7 @@ impl Consensus {
             messages.extend(done.messages);
         }
         if let Some(ready) = last_ready {
-            self.raw.on_persist_ready(ready);
+            self.persisted_ready(ready);
         }
         messages
     }
@@ -548,7 +552,7 @@ impl Consensus {
         }
         self.raw.advance_append_async(ready);
         if records.is_empty() && self.unpersisted.is_empty() {
-            self.raw.on_persist_ready(number);
+            self.persisted_ready(number);
             output.messages.extend(waiting);
         } else {
             let ticket = if records.is_empty() { self.next_ticket - 1 } else { self.take_ticket() };
@@ -558,6 +562,17 @@ impl Consensus {
             self.unpersisted.push_back(Unpersisted { ticket, ready: number, messages: waiting });
         }
         output
+    }
+
+    fn persisted_ready(&mut self, number: u64) {
+        self.raw.on_persist_ready(number);
+        // A state that was jumped to counts as applied: its rows were there before the jump.
+        if let Some(index) = self.restored
+            && self.persisted() >= index
+        {
+            self.restored = None;
+            self.applied(index);
+        }
     }
 
     fn take_ticket(&mut self) -> u64 {
@@ -571,6 +586,7 @@ impl Consensus {
         let base = Base { index: metadata.index, term: metadata.term };
         records.push(Record::Truncated { index: base.index, term: base.term });
         self.members = Members::read(&mut Reader::new(snapshot.data.clone())).expect("the codec has decoded these bytes before");
+        self.restored = Some(base.index);
         self.raw.mut_store().restart(base, metadata.get_conf_state().clone());
     }
 
@@ -583,14 +599,6 @@ impl Consensus {
         self.raw.mut_store().truncate(index);
         let base = self.raw.store().base();
         self.records.push(Record::Truncated { index: base.index, term: base.term });
-    }
-
-    pub fn push_record(&mut self, record: Record) {
-        self.records.push(record);
-    }
-
-    pub fn set_witnesses(&mut self, witnesses: std::collections::BTreeSet<NodeId>) {
-        self.members.witnesses = witnesses;
     }
 
     /// What a message carries beside the library's own: heartbeats tell their time.

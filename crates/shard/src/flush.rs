@@ -454,14 +454,11 @@ fn following(key: &[u8]) -> Bytes {
     Bytes::from(next)
 }
 
+/// Says of a key and value that they can go.
+type Needless<'a> = dyn Fn(&[u8], &[u8]) -> Result<bool> + 'a;
+
 /// Removes what the predicate says from a range, up to a number of keys; answers where to go on.
-fn remove(
-    store: &dyn RowStore,
-    space: Space,
-    start: &[u8],
-    end: &[u8],
-    needless: &dyn Fn(&[u8], &[u8]) -> Result<bool>,
-) -> Result<Cleaned> {
+fn remove(store: &dyn RowStore, space: Space, start: &[u8], end: &[u8], needless: &Needless) -> Result<Cleaned> {
     let mut out = Batching::new(store);
     let (mut seen, mut next, mut failed) = (0, None, None);
     let mut doomed = Vec::new();

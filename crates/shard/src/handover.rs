@@ -94,15 +94,16 @@ impl Shard {
         }
     }
 
-    /// After this replica became leader: locks of prepared transactions, and those that were handed over.
-    pub(crate) fn restore_locks(&mut self) {
+    /// After this replica became leader with the entry at `first`: locks of prepared transactions, and those handed over just before.
+    pub(crate) fn restore_locks(&mut self, first: u64) {
         for prepare in self.state.prepared.values() {
             for (resource, mode) in &prepare.locks {
                 assert!(self.locks.acquire(prepare.txn, resource, *mode), "locks of prepared transactions are compatible");
             }
         }
         let Some(handover) = self.state.handover.take() else { return };
-        if handover.to != self.config.node {
+        // In any later term the locks may have been released, which leaves no trace in the log.
+        if handover.to != self.config.node || handover.index + 1 != first {
             return;
         }
         for (txn, resource, mode) in &handover.locks {

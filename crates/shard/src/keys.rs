@@ -7,7 +7,7 @@
 //! - `Staged`: transaction (24 bytes, big-endian) and row key → 1 and the row, or 0 for a deletion.
 
 use crate::wire::{Malformed, Read};
-use base::{NodeId, TxnId, Version};
+use base::{TxnId, Version};
 use bytes::{BufMut, Bytes};
 use storage::access::{Key, Row};
 
@@ -96,13 +96,6 @@ pub fn staged_key(txn: TxnId, key: &[u8]) -> Bytes {
     let mut into = staged_prefix(txn);
     into.extend_from_slice(key);
     Bytes::from(into)
-}
-
-pub fn staged_txn(key: &[u8]) -> Read<TxnId> {
-    let bytes = key.first_chunk::<STAGED_PREFIX_BYTES>().ok_or(Malformed("a staged row has no transaction"))?;
-    let u64_at = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    let u32_at = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    Ok(TxnId { started: u64_at(0), node: NodeId(u32_at(8)), boot: u32_at(12), sequence: u64_at(16) })
 }
 
 pub fn staged_value(row: Option<&[u8]>) -> Bytes {

@@ -34,10 +34,6 @@ impl Lease {
         self.given_up = true;
     }
 
-    pub fn given_up(&self) -> bool {
-        self.given_up
-    }
-
     pub fn answered(&mut self, member: u64, sent: Mono, me: u64, conf: &ConfState) {
         let newest = self.answered.entry(member).or_default();
         *newest = (*newest).max(sent);

@@ -3,6 +3,9 @@
 //! `Shard::step(now, event, &mut effects)`: consensus through the raft library, row versions, locks, commit, snapshots. After each
 //! event the invariants are asserted, in release builds too. Pure: no clock, socket, file, thread or ambient randomness.
 
+// The consensus library's messages have private fields: they are made by assignment.
+#![allow(clippy::field_reassign_with_default)]
+
 mod cache;
 mod codec;
 mod consensus;

@@ -220,21 +220,21 @@ impl State {
     /// The visible version of each key of the first part of a range, deletions included, and how far that part goes.
     fn chunk(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<(Vec<Item>, Option<Key>)> {
         let mut chunks = Vec::with_capacity(4);
-        chunks.push(from_table(&self.active, start, end, reverse, limit, snapshot));
+        chunks.push(chunk_of_table(&self.active, start, end, reverse, limit, snapshot));
         if let Some(frozen) = &self.frozen {
-            chunks.push(from_table(&frozen.table, start, end, reverse, limit, snapshot));
+            chunks.push(chunk_of_table(&frozen.table, start, end, reverse, limit, snapshot));
         }
         if self.store_has_rows {
             let storages = storage_of(start)..=if end.is_empty() { StorageId(u32::MAX) } else { storage_of(end) };
             for layer in &self.layers {
                 if layer.version <= snapshot && layer.storages.iter().any(|storage| storages.contains(storage)) {
-                    chunks.push(self.from_layer(layer.txn, layer.version, layer.index, start, end, reverse, limit)?);
+                    chunks.push(self.chunk_of_layer(layer.txn, layer.version, layer.index, start, end, reverse, limit)?);
                 }
             }
-            chunks.push(self.from_current(start, end, reverse, limit, snapshot)?);
+            chunks.push(self.chunk_of_current(start, end, reverse, limit, snapshot)?);
             if snapshot < self.flushed {
                 // After `Current`: a flush moves rows from there to here.
-                chunks.push(self.from_history(start, end, reverse, limit, snapshot)?);
+                chunks.push(self.chunk_of_history(start, end, reverse, limit, snapshot)?);
             }
         }
         let in_order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
@@ -256,7 +256,7 @@ impl State {
         Ok((items, bound))
     }
 
-    fn from_current(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
+    fn chunk_of_current(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
         let mut taking = Taking::new(limit);
         let mut malformed = None;
         self.store.scan(Space::Current, Bound::Included(start), bound_end(end), reverse, &mut |key, value| match keys::current_version(
@@ -275,7 +275,16 @@ impl State {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a layer and a range")]
-    fn from_layer(&self, txn: TxnId, version: Version, index: u64, start: &Key, end: &Key, reverse: bool, limit: usize) -> Result<Chunk> {
+    fn chunk_of_layer(
+        &self,
+        txn: TxnId,
+        version: Version,
+        index: u64,
+        start: &Key,
+        end: &Key,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Chunk> {
         let low = keys::staged_key(txn, start);
         let high = if end.is_empty() { keys::after_prefix(&keys::staged_prefix(txn)) } else { keys::staged_key(txn, end).to_vec() };
         let mut taking = Taking::new(limit);
@@ -300,13 +309,13 @@ impl State {
     }
 
     /// The newest historic version of each key at or below the snapshot.
-    fn from_history(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
+    fn chunk_of_history(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
         let low = keys::history_bound(start);
         let high = if end.is_empty() { Vec::new() } else { keys::history_bound(end) };
         let mut taking = Taking::new(limit);
         let mut last: Option<Item> = None;
         let mut malformed = None;
-        let mut take = |taking: &mut Taking, item: Item| {
+        let take = |taking: &mut Taking, item: Item| {
             let size = item.row.as_ref().map_or(0, Row::len);
             taking.take(item.key, Some((item.version, item.index, item.row)), size)
         };
@@ -408,7 +417,7 @@ impl Taking {
     }
 }
 
-fn from_table(table: &Table, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Chunk {
+fn chunk_of_table(table: &Table, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Chunk {
     let mut range = table.range(Bound::Included(start), bound_end(end));
     let mut taking = Taking::new(limit);
     loop {

@@ -123,6 +123,11 @@ fn deadlock_error(cycle: &[TxnId]) -> Error {
 
 impl Shard {
     pub(crate) fn request(&mut self, from: NodeId, id: RequestId, request: Request) {
+        if let Request::CancelWait { txn } = request {
+            let canceled = Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request");
+            self.fail_waits(txn, &canceled);
+            return;
+        }
         if !self.serves() {
             if let Some(answer) = self.follower_read(&request) {
                 self.effects.push(ShardEffect::Reply { to: from, id, response: answer });
@@ -147,7 +152,7 @@ impl Shard {
         }
     }
 
-    /// Goes on with a request as far as it gets. Requests without an answer of their own answer nothing useful: `Done`.
+    /// Goes on with a request as far as it gets.
     fn turn(&mut self, pending: &mut Pending) -> Turn {
         let request = std::mem::replace(&mut pending.request, Request::Clock);
         let turn = self.turn_of(pending, &request);
@@ -170,11 +175,7 @@ impl Shard {
             Request::Decide { txn, version } => self.decide(*txn, *version),
             Request::Inquire { txn, refuse } => self.inquire(*txn, *refuse),
             Request::Rollback { txn } => self.rollback(*txn),
-            Request::CancelWait { txn } => {
-                let canceled = Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request");
-                self.fail_waits(*txn, &canceled);
-                Ok((Response::Done, 0))
-            }
+            Request::CancelWait { .. } => unreachable!("it has no answer and is never put aside"),
             Request::Sequence { key, start, increment, min, max, cycle, count } => {
                 self.sequence(key, *start, *increment, *min, *max, *cycle, *count)
             }

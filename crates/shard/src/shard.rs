@@ -357,7 +357,7 @@ impl Shard {
             && self.rows
             && self.state.applied >= first
         {
-            self.start_serving();
+            self.start_serving(first);
         }
     }
 
@@ -377,12 +377,12 @@ impl Shard {
         self.refuse_all_waiting(&refusal);
     }
 
-    fn start_serving(&mut self) {
+    fn start_serving(&mut self, first: u64) {
         self.serving = true;
         // No snapshot that an earlier leader served lies above its allowance.
         self.clock.observe(self.state.allowance);
         self.clock.observe(self.state.last_version);
-        self.restore_locks();
+        self.restore_locks(first);
         self.effects.push(ShardEffect::Schema(self.state.schema));
     }
 
@@ -402,8 +402,8 @@ impl Shard {
 
     fn update_beat(&mut self) {
         if self.serving {
-            // Everything later gets a version above the clock's last.
-            self.consensus.beat.closed = self.clock.last();
+            // Everything later gets a version above the clock's last, and a later leader's above the allowance.
+            self.consensus.beat.closed = self.clock.last().min(self.state.allowance);
             self.consensus.beat.index = self.state.applied;
             self.consensus.beat.needless = self.consensus.matched_by_active().min(self.flushing.flushed_index);
         }

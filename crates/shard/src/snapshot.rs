@@ -291,7 +291,7 @@ impl Shard {
         match done.result {
             Ok(_) if incoming.end.is_some() => {
                 let incoming = self.transfers.incoming.take().expect("it was just seen");
-                self.install(incoming.end.expect("it was just seen"));
+                self.install(incoming.from, incoming.end.expect("it was just seen"));
             }
             Ok(_) => {
                 incoming.number += 1;
@@ -304,7 +304,7 @@ impl Shard {
     }
 
     /// All rows are there: the state is read from them, and the log goes on behind them.
-    fn install(&mut self, end: RowsEnd) {
+    fn install(&mut self, from: NodeId, end: RowsEnd) {
         let store = self.state.store.clone();
         let mut state = State::new(store.clone(), self.config.cache_bytes_max);
         let loaded = meta::load(&*store, &mut state).expect("what was just written is read back");
@@ -317,21 +317,22 @@ impl Shard {
         self.memberships = vec![(standing.index, standing.members.clone())];
         self.flushing.flushed_index = standing.index;
         self.clock.observe(self.state.allowance);
-        self.jump(&standing);
+        self.jump(from, &standing);
         let Standing { index, term, members, .. } = standing;
         self.consensus.log_mut().sendable = Some(Sendable { index, term, members });
         self.apply_from_log();
     }
 
-    fn jump(&mut self, standing: &Standing) {
-        let known = self.consensus.term_at(standing.index) == Some(standing.term);
+    /// The consensus library learns that everything up to there is committed, and restarts its log if it did not have it.
+    fn jump(&mut self, from: NodeId, standing: &Standing) {
+        let known = standing.index <= self.consensus.committed();
         if known && !self.consensus.members().is_empty() {
             return;
         }
         let mut message = Message::default();
         message.set_msg_type(MessageType::MsgSnapshot);
         message.term = self.consensus.term();
-        let from = self.consensus.leader().unwrap_or(self.config.node);
+        let from = self.consensus.leader().unwrap_or(from);
         let snapshot = message.mut_snapshot();
         let mut members = Writer::default();
         standing.members.write(&mut members);

@@ -41,10 +41,6 @@ impl Table {
         self.rows.is_empty()
     }
 
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// Memory held, roughly.
     pub fn bytes(&self) -> usize {
         self.bytes

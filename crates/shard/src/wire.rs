@@ -31,10 +31,6 @@ impl Reader {
         Reader { left: bytes }
     }
 
-    pub fn remaining(&self) -> usize {
-        self.left.len()
-    }
-
     pub fn u8(&mut self) -> Read<u8> {
         if self.left.is_empty() {
             return Err(Malformed("ends within a byte"));

@@ -60,6 +60,8 @@ pub struct Cluster {
     pub reports: Vec<String>,
     pub delay: u64,
     pub disk_delay: u64,
+    /// Messages lost, and as many doubled or late.
+    pub loss_ppm: u32,
     pub active_bytes_max: usize,
     prng: Prng,
     next_request: u64,
@@ -100,6 +102,7 @@ impl Cluster {
             reports: Vec::new(),
             delay: 1_000,
             disk_delay: 0,
+            loss_ppm: 0,
             active_bytes_max: 1 << 30,
             prng: Prng::new(42),
             next_request: 1,
@@ -115,6 +118,15 @@ impl Cluster {
         let member = Member { shard: None, disk: Disk::default(), rows: MemoryRows::new(), boot: 0, bootstrap };
         self.members.insert(node, member);
         self.start(node);
+    }
+
+    fn post(&mut self, at: u64, from: NodeId, to: NodeId, message: Bytes) {
+        let place = self.messages.partition_point(|(other, _, _, _)| *other <= at);
+        self.messages.insert(place, (at, from, to, message));
+    }
+
+    pub fn seed(&mut self, seed: u64) {
+        self.prng = Prng::new(seed);
     }
 
     pub fn clock(&self) -> Now {
@@ -175,7 +187,14 @@ impl Cluster {
         match effect {
             ShardEffect::Send { to, message } => {
                 assert_ne!(to, node, "nobody sends to itself");
-                self.messages.push_back((self.now + self.delay, node, to, message));
+                if self.prng.chance_ppm(self.loss_ppm) {
+                    return;
+                }
+                if self.prng.chance_ppm(self.loss_ppm) {
+                    self.post(self.now + self.delay + self.prng.clone().below(50_000), node, to, message.clone());
+                }
+                let late = if self.prng.chance_ppm(self.loss_ppm) { self.prng.below(50_000) } else { 0 };
+                self.post(self.now + self.delay + late, node, to, message);
             }
             ShardEffect::Append { ticket, records } => {
                 let at = self.now + self.disk_delay;
@@ -345,11 +364,13 @@ impl Cluster {
 
     /// All replicas with rows show the same.
     pub fn assert_equal(&mut self) {
+        let members = self.leaders().first().map(|leader| self.shard(*leader).members());
         let at = self.members.values().filter_map(|m| m.shard.as_ref()).map(|s| s.last_version()).max().unwrap();
         let mut hashes = BTreeMap::new();
         for (node, member) in &mut self.members {
             if let Some(shard) = &mut member.shard
                 && shard.status().rows
+                && members.as_ref().is_none_or(|members| members.voters.contains(node))
             {
                 hashes.insert(*node, shard.state_hash(at).unwrap());
             }

@@ -79,7 +79,8 @@ pub struct ShardLog {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     pub shards: BTreeMap<ShardId, ShardLog>,
-    /// The log ended in a write that was not finished: nothing in it was acknowledged.
+    /// The log ended in a write or a record that was seen to be unfinished: nothing of it was acknowledged. A write whose first block
+    /// is not there leaves no trace.
     pub torn_tail: bool,
     /// Places where acknowledged records cannot be read, found now or earlier and not yet recycled.
     pub damage: Vec<Damage>,

@@ -83,12 +83,18 @@ pub fn rank(registry: &Registry, locality: &Locality) -> usize {
     }
 }
 
-/// Larger campaigns first. Negative: only if no other can.
+/// What the best placed replica has; shards tell no more than this many steps apart.
+pub const PRIORITY_BEST: i64 = 4;
+
+/// Larger campaigns first: the best placed zone has `PRIORITY_BEST`, each further one less; 0 only if no other can.
 pub fn priority(registry: &Registry, node: NodeId) -> i64 {
-    match registry.nodes.get(&node) {
-        Some(record) if record.state == NodeState::Active => 1_000 - rank(registry, &record.locality) as i64,
-        _ => 0,
-    }
+    let Some(record) = registry.nodes.get(&node).filter(|n| n.state == NodeState::Active) else { return 0 };
+    let mut ranks: Vec<usize> = registry.members().map(|n| rank(registry, &n.locality)).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
+    let own = rank(registry, &record.locality);
+    let better = ranks.iter().filter(|r| **r < own).count() as i64;
+    (PRIORITY_BEST - better).max(0)
 }
 
 /// Voters wanted in all and per city at most, for the first pass of the choice.
@@ -313,6 +319,15 @@ mod tests {
         candidates.get_mut(&NodeId(1)).expect("there").caught_up = true;
         candidates.get_mut(&NodeId(1)).expect("there").alive_for = Duration::from_secs(1);
         assert_eq!(transfer(&registry, &candidates, &current, NodeId(2), 0, &none), None);
+    }
+
+    #[test]
+    fn priorities_follow_the_zones() {
+        let (mut registry, _) = world(LocalityMode::ThreeCities, &FIVE);
+        let priorities = |r: &Registry| (1..=5).map(|n| priority(r, NodeId(n))).collect::<Vec<_>>();
+        assert_eq!(priorities(&registry), [4, 3, 2, 1, 0]);
+        registry.member_mut(NodeId(1)).expect("there").state = NodeState::Draining;
+        assert_eq!(priorities(&registry)[0], 0);
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub(crate) struct Core {
     pub next_query: u64,
     pub rounds: Rounds,
     pub disk_full: bool,
+    pub told_peers: Option<Vec<crate::event::Peer>>,
     pub draining_since: Option<Mono>,
     pub stopped: bool,
     pub shard_effects: Vec<shard::event::ShardEffect>,

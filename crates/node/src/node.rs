@@ -40,8 +40,7 @@ impl Node {
         let mut core = new_core(config, now, log, stores, local);
         let fresh = core.open_registry()?;
         core.open_replicas(recovered)?;
-        let peers = core.peers();
-        core.effects.push(Effect::Peers(peers));
+        core.tell_peers();
         let mut node = Node { core: Rc::new(RefCell::new(core)), tasks: Tasks::default() };
         node.tasks.spawn_internal(&node.core, LOADER, |backend| Box::pin(backend.load_catalog()));
         if fresh {
@@ -200,6 +199,7 @@ fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, 
         next_query: 0,
         rounds: Rounds { heartbeat: now.mono, placement: now.mono, horizon: now.mono },
         disk_full: false,
+        told_peers: None,
         draining_since: None,
         stopped: false,
         shard_effects: Vec::new(),

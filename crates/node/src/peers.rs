@@ -21,7 +21,7 @@ impl Core {
             }
         };
         let removed = self.registry.nodes.get(&from).is_some_and(|n| n.state == NodeState::Removed);
-        if removed || from == self.config.node {
+        if from == self.config.node || (removed && !self.is_member(from)) {
             return;
         }
         match self.links.entry(from).or_default().judge(self.config.boot, &frame) {
@@ -148,9 +148,28 @@ impl Core {
         }
     }
 
-    /// All other members, as far as known: from the registry, before that from how the node was started.
+    /// It has a say in a shard of which this node has a replica.
+    fn is_member(&self, node: NodeId) -> bool {
+        self.replicas.values().any(|r| {
+            let members = r.shard.members();
+            members.changing || [&members.voters, &members.witnesses, &members.learners].iter().any(|m| m.contains(&node))
+        })
+    }
+
+    /// Tells the shell if it is news.
+    pub fn tell_peers(&mut self) {
+        let peers = self.peers();
+        if self.told_peers.as_ref() != Some(&peers) {
+            self.told_peers = Some(peers.clone());
+            self.effects.push(Effect::Peers(peers));
+        }
+    }
+
+    /// All others, as far as known: from the registry, before that from how the node was started. A removed node is one of them
+    /// until its votes are not needed any more.
     pub fn peers(&self) -> Vec<Peer> {
-        let others = self.registry.members().filter(|n| n.node != self.config.node);
+        let here = |n: NodeId| n == self.config.node;
+        let others = self.registry.nodes.values().filter(|n| !here(n.node) && (n.state != NodeState::Removed || self.is_member(n.node)));
         let known: Vec<Peer> = others
             .map(|n| Peer {
                 node: n.node,
@@ -173,13 +192,9 @@ impl Core {
         if let Err(error) = self.local.set_registry(&registry) {
             self.fault(error);
         }
-        for node in registry.nodes.values().filter(|n| n.state == NodeState::Removed) {
-            self.members.forget(node.node);
-        }
         self.routing.set_shards(registry.shards);
         self.registry = registry;
-        let peers = self.peers();
-        self.effects.push(Effect::Peers(peers));
+        self.tell_peers();
         self.rounds.placement = self.now.mono;
     }
 

@@ -10,6 +10,9 @@ use shard::event::{Control, ShardEvent};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// A replica this close behind, in log entries, could lead or vote without a pause.
+const CAUGHT_UP_ENTRIES: u64 = 1_000;
+
 impl Core {
     pub fn placement_round(&mut self) {
         let now = self.now.mono;
@@ -17,6 +20,7 @@ impl Core {
             return;
         }
         self.rounds.placement = now.after(PLACEMENT_INTERVAL);
+        self.tell_peers();
         if self.registry.version == 0 {
             return;
         }
@@ -93,7 +97,7 @@ impl Core {
                 record: record.clone(),
                 alive_for: if node == here { Duration::from_micros(now.0) } else { self.members.alive_for(now, node) },
                 silent_for: (!alive).then_some(silent),
-                caught_up: node == here || self.replicas.get(&shard).is_some_and(|r| r.shard.caught_up(node)),
+                caught_up: node == here || self.replicas.get(&shard).is_some_and(|r| r.shard.behind(node).is_some_and(|b| b <= CAUGHT_UP_ENTRIES)),
             }
         };
         self.registry.nodes.values().map(|r| (r.node, candidate(r))).collect()

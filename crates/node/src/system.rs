@@ -109,8 +109,8 @@ impl Core {
             int4(members.witnesses.len()),
             int4(members.learners.len()),
             text(list),
-            int8(replica.shard.applied()),
-            int8(replica.shard.size()),
+            int8(replica.shard.status().applied),
+            int8(replica.shard.status().store_bytes),
         ]);
         row
     }
@@ -127,14 +127,17 @@ impl Core {
             } else {
                 "learner"
             };
+            let status = replica.shard.status();
+            // Replicas that have applied the same entries have the same newest version.
+            let hash = if status.rows { replica.shard.state_hash(status.last_version).ok() } else { None };
             rows.push(vec![
                 int4(shard.0 as usize),
                 int4(here.0 as usize),
                 text(kind),
                 Value::Bool(replica.leader == Some(here)),
-                int8(replica.shard.applied()),
-                or_null(replica.shard.state_hash().ok(), |hash| text(format!("{hash:016x}"))),
-                int8(replica.shard.size()),
+                int8(status.applied),
+                or_null(hash, |hash| text(format!("{hash:016x}"))),
+                int8(status.store_bytes),
             ]);
         }
         rows

@@ -11,7 +11,6 @@ use crate::replicas::Replica;
 use crate::sessions::Tasks;
 use base::{HybridClock, NodeId, Now, Prng, Result, ShardId};
 use cluster::registry::{NodeRecord, NodeState, Registry};
-use sql::catalog::Catalog;
 use shard::{Bootstrap, Shard, ShardConfig};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -85,12 +84,6 @@ impl Node {
 
     pub fn id(&self) -> NodeId {
         self.core.borrow().config.node
-    }
-
-    /// The catalog as this node knows it; `None` until it was read for the first time.
-    pub fn catalog(&self) -> Option<Arc<Catalog>> {
-        let core = self.core.borrow();
-        (core.catalog.current.version.0 > 0).then(|| Arc::clone(&core.catalog.current))
     }
 
     /// Looks into a replica of this node.

@@ -13,6 +13,8 @@ use std::time::Duration;
 /// A replica this close behind, in log entries, could lead or vote without a pause.
 const CAUGHT_UP_ENTRIES: u64 = 1_000;
 
+const _: () = assert!(placement::PRIORITY_BEST == shard::PRIORITY_TOP, "the best placed replica campaigns first");
+
 impl Core {
     pub fn placement_round(&mut self) {
         let now = self.now.mono;

@@ -533,13 +533,15 @@ impl Consensus {
             self.restart_log(ready.snapshot().clone(), &mut records);
         }
         let entries = ready.take_entries();
-        if let Some(hard) = ready.hs() {
-            // A commit index alone is not worth a write of its own.
-            let vital = hard.term != self.saved.term || hard.vote != self.saved.vote;
-            if vital || !entries.is_empty() || !records.is_empty() {
-                records.push(Record::State { term: hard.term, vote: hard.vote, commit: hard.commit });
-                self.saved = hard.clone();
-            }
+        // A commit index alone is not worth a write of its own. But it must be durable with any later entry (the library tells it
+        // only once): who holds the entry that ends a change of members must know after a restart that the change was begun, or
+        // the members of old could elect a second leader.
+        let hard = self.raw.raft.hard_state();
+        let vital = hard.term != self.saved.term || hard.vote != self.saved.vote;
+        let writes = !entries.is_empty() || !records.is_empty();
+        if vital || (writes && hard.commit != self.saved.commit) {
+            records.push(Record::State { term: hard.term, vote: hard.vote, commit: hard.commit });
+            self.saved = hard;
         }
         if !entries.is_empty() {
             self.raw.mut_store().append(&entries);

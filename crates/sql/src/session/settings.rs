@@ -166,7 +166,7 @@ impl Settings {
             idle_timeout: None,
             isolation: Isolation::ReadCommitted,
             read_only: false,
-            search_path: [user.to_owned(), "public".to_owned()].into(),
+            search_path: ["public".to_owned()].into(),
             zone: Zone::utc(),
             follower: None,
             messages: 2,
@@ -346,6 +346,8 @@ fn search_path(text: &str, user: &str) -> Vec<String> {
         };
         match name.as_str() {
             "" => {}
+            // Florin's own schemas are not made for a user of the same name.
+            "$user" if crate::catalog::lookup::SYSTEM_SCHEMAS.contains(&user) => {}
             "$user" => path.push(user.to_owned()),
             _ => path.push(name),
         }

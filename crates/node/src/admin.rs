@@ -1,6 +1,6 @@
 //! Administrative commands, reached through the SQL functions `florin.*`. Each is an ordinary transaction on the registry's rows.
 
-use crate::backend::{NodeBackend};
+use crate::backend::NodeBackend;
 use crate::catalog::context;
 use crate::limits::{ADMIN_LOCK_WAIT, ADMIN_TRIES};
 use base::locality::LocalityMode;

@@ -18,7 +18,10 @@ pub(crate) type CallSlot = Slot<Result<Response, CallError>>;
 /// Who waits for the answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Owner {
-    Session { session: SessionId, slot: CallSlot },
+    Session {
+        session: SessionId,
+        slot: CallSlot,
+    },
     /// A commit or a recovery, by its number.
     Commit(u64),
     /// Nobody: repeated for `BACKGROUND_MAX`.
@@ -27,9 +30,14 @@ pub(crate) enum Owner {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    Sent { to: NodeId, at: Mono },
+    Sent {
+        to: NodeId,
+        at: Mono,
+    },
     /// No leader is known, or it was busy.
-    Parked { until: Mono },
+    Parked {
+        until: Mono,
+    },
 }
 
 #[derive(Debug)]
@@ -105,8 +113,16 @@ impl Core {
         let now = self.now.mono;
         let follower = context_of(&request).is_some_and(|c| c.follower) && self.replicas.contains_key(&shard);
         let to = if follower { Some(self.config.node) } else { self.target(shard) };
-        let mut call =
-            Call { shard, request, owner, place: Place::Parked { until: now }, sends: 0, redirects: 0, started: now, leaderless_since: None };
+        let mut call = Call {
+            shard,
+            request,
+            owner,
+            place: Place::Parked { until: now },
+            sends: 0,
+            redirects: 0,
+            started: now,
+            leaderless_since: None,
+        };
         let Some(to) = to else {
             call.place = Place::Parked { until: now.after(RETRY_DELAY) };
             call.leaderless_since = Some(now);
@@ -255,7 +271,9 @@ impl Core {
         let now = self.now.mono;
         let lost = |since: Option<Mono>| since.is_some_and(|s| now.since(s) >= LEADERLESS_MAX);
         match &call.owner {
-            Owner::Session { slot, .. } => slot.is_abandoned() || (lost(call.leaderless_since) && matches!(call.place, Place::Parked { .. })),
+            Owner::Session { slot, .. } => {
+                slot.is_abandoned() || (lost(call.leaderless_since) && matches!(call.place, Place::Parked { .. }))
+            }
             // An outcome is asked for until it is known.
             Owner::Commit(_) => false,
             Owner::Background => now.since(call.started) >= BACKGROUND_MAX,

@@ -3,10 +3,10 @@
 //! Effects of shards are carried out in the order they were given; what follows from an answer waits in a queue of work, so
 //! that no shard is stepped from within its own step and no append overtakes an earlier one.
 
+use crate::calls::Call;
 use crate::catalog::CatalogCache;
 use crate::commits::Machine;
 use crate::config::NodeConfig;
-use crate::calls::Call;
 use crate::event::{Effect, Event, Report};
 use crate::limits::POLLS_PER_STEP;
 use crate::local::LocalStore;

@@ -12,11 +12,11 @@ use crate::sessions::Tasks;
 use base::{HybridClock, NodeId, Now, Prng, Result, ShardId};
 use cluster::registry::{NodeRecord, NodeState, Registry};
 use shard::{Bootstrap, Shard, ShardConfig};
+use sql::catalog::Catalog;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use sql::catalog::Catalog;
 use storage::RowStores;
 use storage::log::{Log, LogFiles, Record, Recovered, ShardLog};
 

@@ -171,15 +171,12 @@ impl Core {
         let here = |n: NodeId| n == self.config.node;
         let others = self.registry.nodes.values().filter(|n| !here(n.node) && (n.state != NodeState::Removed || self.is_member(n.node)));
         let known: Vec<Peer> = others
-            .map(|n| Peer {
-                node: n.node,
-                address: n.address.clone(),
-                sql_address: n.sql_address.clone(),
-                locality: n.locality.clone(),
-            })
+            .map(|n| Peer { node: n.node, address: n.address.clone(), sql_address: n.sql_address.clone(), locality: n.locality.clone() })
             .collect();
         match &self.config.start {
-            crate::config::Start::Join { peers } if known.is_empty() => peers.iter().filter(|p| p.node != self.config.node).cloned().collect(),
+            crate::config::Start::Join { peers } if known.is_empty() => {
+                peers.iter().filter(|p| p.node != self.config.node).cloned().collect()
+            }
             _ => known,
         }
     }
@@ -243,8 +240,9 @@ impl Core {
 
     fn victim(&mut self, txn: TxnId) {
         for (id, _) in self.waiting_calls(txn) {
-            let error = Error::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
-                .with_detail(format!("transaction {txn} waited in a circle of transactions over several shards, and is the youngest of them"));
+            let error = Error::new(SqlState::DEADLOCK_DETECTED, "deadlock detected").with_detail(format!(
+                "transaction {txn} waited in a circle of transactions over several shards, and is the youngest of them"
+            ));
             self.interrupt_call(id, error);
         }
     }
@@ -325,9 +323,10 @@ fn weight(message: &Message) -> usize {
         Message::Response { response: Response::Rows { rows, .. }, .. } => {
             64 + rows.iter().flatten().map(|f| f.row.len() + 16).sum::<usize>()
         }
-        Message::Request { request: Request::Commit { writes, .. } | Request::Prepare { writes, .. } | Request::Stage { writes, .. }, .. } => {
-            128 + writes.iter().map(|w| w.key.len() + w.row.as_ref().map_or(0, |r| r.len()) + 16).sum::<usize>()
-        }
+        Message::Request {
+            request: Request::Commit { writes, .. } | Request::Prepare { writes, .. } | Request::Stage { writes, .. },
+            ..
+        } => 128 + writes.iter().map(|w| w.key.len() + w.row.as_ref().map_or(0, |r| r.len()) + 16).sum::<usize>(),
         _ => 128,
     }
 }

@@ -1,8 +1,8 @@
 //! Carries out `cluster::placement` for the shards that are led here, and tells each replica its priority and distance.
 
 use crate::core::Core;
-use crate::limits::{DRAIN_PATIENCE, PLACEMENT_INTERVAL, TRANSFER_PAUSE};
 use crate::event::Effect;
+use crate::limits::{DRAIN_PATIENCE, PLACEMENT_INTERVAL, TRANSFER_PAUSE};
 use base::{Error, NodeId, ShardId, SqlState};
 use cluster::Message;
 use cluster::placement::{self, Candidate, Replicas};
@@ -61,8 +61,7 @@ impl Core {
     fn place(&mut self, shard: ShardId, term: u64) {
         let Some(replica) = self.replicas.get(&shard) else { return };
         let members = replica.shard.members();
-        let current =
-            Replicas { voters: members.voters.clone(), witnesses: members.witnesses.clone(), learners: members.learners.clone() };
+        let current = Replicas { voters: members.voters.clone(), witnesses: members.witnesses.clone(), learners: members.learners.clone() };
         for node in current.all() {
             let lacks = |n| self.members.peer(n).is_some_and(|p| !p.status.held.contains(&shard));
             if node != self.config.node && self.members.is_alive(self.now.mono, node) && lacks(node) {
@@ -78,7 +77,10 @@ impl Core {
         }
         let desired = placement::desired(&self.registry, &candidates, &current);
         // A leader that is to lose its vote first hands over, which `transfer` does once the others can.
-        if !desired.voters.contains(&self.config.node) && current.voters.len() > 1 && desired.voters.iter().any(|n| current.voters.contains(n)) {
+        if !desired.voters.contains(&self.config.node)
+            && current.voters.len() > 1
+            && desired.voters.iter().any(|n| current.voters.contains(n))
+        {
             self.hand_over(shard, &candidates, &current);
             return;
         }
@@ -99,7 +101,8 @@ impl Core {
                 record: record.clone(),
                 alive_for: if node == here { Duration::from_micros(now.0) } else { self.members.alive_for(now, node) },
                 silent_for: (!alive).then_some(silent),
-                caught_up: node == here || self.replicas.get(&shard).is_some_and(|r| r.shard.behind(node).is_some_and(|b| b <= CAUGHT_UP_ENTRIES)),
+                caught_up: node == here
+                    || self.replicas.get(&shard).is_some_and(|r| r.shard.behind(node).is_some_and(|b| b <= CAUGHT_UP_ENTRIES)),
             }
         };
         self.registry.nodes.values().map(|r| (r.node, candidate(r))).collect()

@@ -53,7 +53,11 @@ impl Core {
             ShardEffect::Leader { leader, term } => self.leader_changed(shard, leader, term),
             ShardEffect::Waiting { waiter, holders } => {
                 let notice = WaitNotice { shard, waiter, holders };
-                if waiter.node == self.config.node { self.wait_notice(notice) } else { self.out.push(waiter.node, Message::WaitNotice(notice)) }
+                if waiter.node == self.config.node {
+                    self.wait_notice(notice)
+                } else {
+                    self.out.push(waiter.node, Message::WaitNotice(notice))
+                }
             }
             ShardEffect::Undecided { txn, participants } => self.begin_recovery(txn, &participants),
             ShardEffect::Removed => self.work.push_back(Work::RemoveReplica(shard)),

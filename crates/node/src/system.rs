@@ -92,8 +92,7 @@ impl Core {
 
     fn shard_row(&self, shard: ShardId) -> Vec<Value> {
         let leader = self.routing.leader(shard);
-        let mut row =
-            vec![int4(shard.0 as usize), or_null(leader, |n| int4(n.0 as usize)), int8(self.routing.term(shard))];
+        let mut row = vec![int4(shard.0 as usize), or_null(leader, |n| int4(n.0 as usize)), int8(self.routing.term(shard))];
         let Some(replica) = self.replicas.get(&shard) else {
             row.extend(std::iter::repeat_n(Value::Null, system::SHARDS.columns.len() - row.len()));
             return row;

@@ -6,11 +6,18 @@ use std::collections::BTreeMap;
 
 #[derive(Debug)]
 pub(crate) enum Timer {
-    Sleep { session: SessionId, slot: Slot<()> },
+    Sleep {
+        session: SessionId,
+        slot: Slot<()>,
+    },
     /// Look whether the session's statement has run too long.
-    Deadline { session: SessionId },
+    Deadline {
+        session: SessionId,
+    },
     /// A session that still waits for the catalog is refused.
-    Open { session: SessionId },
+    Open {
+        session: SessionId,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +67,10 @@ mod tests {
         timers.set(Mono(10), deadline(1));
         timers.set(Mono(20), deadline(3));
         assert_eq!(due(&mut timers, 9), None);
-        assert_eq!([due(&mut timers, 20), due(&mut timers, 20), due(&mut timers, 20), due(&mut timers, 20)], [Some(1), Some(2), Some(3), None]);
+        assert_eq!(
+            [due(&mut timers, 20), due(&mut timers, 20), due(&mut timers, 20), due(&mut timers, 20)],
+            [Some(1), Some(2), Some(3), None]
+        );
         assert_eq!(timers.len(), 0);
     }
 }

@@ -21,7 +21,7 @@ pub use bind::{Binder, SequenceCall, SequenceFunction, bind};
 pub use coerce::common_type;
 pub use env::{Ambient, Columns, Env, NoAmbient};
 pub use error::BindError;
-pub(crate) use eval::{order, truth};
+pub(crate) use eval::order;
 pub use names::{fold_identifier, output_name};
 pub use parameters::Parameters;
 pub use scope::{Relation, Scope, ScopeColumn};

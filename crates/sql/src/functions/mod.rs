@@ -4,12 +4,24 @@
 //! "Functions". Comparison operators, logic and the special forms (`COALESCE`, `CASE`, …) are nodes of the expression instead.
 
 mod arithmetic;
+mod bytes;
+mod datetime;
+mod extract;
+mod json;
+mod math;
+mod number_format;
 mod operators;
+mod pattern;
 mod resolve;
+mod strings;
+mod system;
+mod to_char;
 
 pub(crate) use arithmetic::checked_float;
 pub(crate) use resolve::no_operator;
 pub use resolve::{Found, find, find_operator, is_known};
+pub use strings::quote_identifier;
+pub use system::VERSION;
 
 use crate::expr::Env;
 use crate::types::{Settings, Type};
@@ -132,7 +144,19 @@ pub(crate) mod kinds {
 }
 
 /// Tables of functions, operators apart.
-static FUNCTIONS: &[&[Function]] = &[];
+static FUNCTIONS: &[&[Function]] = &[
+    &math::FUNCTIONS,
+    &math::FLOATS,
+    &strings::FUNCTIONS,
+    &pattern::FUNCTIONS,
+    &datetime::FUNCTIONS,
+    &extract::FUNCTIONS,
+    &to_char::FUNCTIONS,
+    &number_format::FUNCTIONS,
+    &json::FUNCTIONS,
+    &bytes::FUNCTIONS,
+    &system::FUNCTIONS,
+];
 static OPERATORS: &[&[Function]] = &[
     &arithmetic::ADD,
     &arithmetic::SUB,
@@ -152,4 +176,10 @@ static OPERATORS: &[&[Function]] = &[
     &arithmetic::RIGHT,
     &arithmetic::NOT,
     &operators::OPERATORS,
+    &math::OPERATORS,
+    &strings::OPERATORS,
+    &pattern::OPERATORS,
+    &datetime::OPERATORS,
+    &json::OPERATORS,
+    &system::OPERATORS,
 ];

@@ -14,6 +14,7 @@ pub mod float;
 pub mod interval;
 pub mod json;
 pub mod numeric;
+mod numeric_math;
 pub mod settings;
 pub mod stored;
 pub mod text;

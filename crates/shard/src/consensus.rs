@@ -12,7 +12,7 @@ use base::{Error, Mono, NodeId, Prng, Result, Version};
 use bytes::{Buf, BufMut, Bytes};
 use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot};
 use raft::prelude::ConfChangeV2;
-use raft::{Config, ProgressState, RawNode, StateRole};
+use raft::{Config, ProgressState, RawNode, SnapshotStatus, StateRole};
 use std::collections::VecDeque;
 use std::time::Duration;
 use storage::log::Record;
@@ -451,6 +451,19 @@ impl Consensus {
 
     pub fn transferring(&self) -> bool {
         self.transfer_sent.is_some()
+    }
+
+    /// Members that were told to fetch rows, and of whom nothing is known since.
+    pub fn told_to_fetch(&self) -> Vec<NodeId> {
+        let told = self.raw.raft.prs().iter().filter(|(_, progress)| progress.state == ProgressState::Snapshot);
+        let mut told: Vec<NodeId> = told.map(|(id, _)| node_of(*id)).collect();
+        told.sort_unstable();
+        told
+    }
+
+    /// The message may have been lost: it is sent again.
+    pub fn tell_again(&mut self, node: NodeId) {
+        self.raw.report_snapshot(u64::from(node.0), SnapshotStatus::Failure);
     }
 
     /// A replica lost its log: what it once acknowledged no longer counts.

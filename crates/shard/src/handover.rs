@@ -47,11 +47,9 @@ impl Shard {
     }
 
     pub(crate) fn tick_handover(&mut self) {
-        let Some(handing) = &self.handing else {
-            self.pass_on_if_rowless();
-            return;
-        };
-        if !self.serving {
+        self.pass_on_if_unfit();
+        let Some(handing) = &self.handing else { return };
+        if !self.serving || self.consensus.transferring() {
             return;
         }
         let (to, since) = (handing.to, handing.since);
@@ -111,9 +109,10 @@ impl Shard {
         }
     }
 
-    /// A leader without rows serves nobody: it hands the log on to a replica that has them, and then leadership.
-    fn pass_on_if_rowless(&mut self) {
-        if self.rows || !self.consensus.is_leader() || self.consensus.transferring() {
+    /// A leader without rows, or that was removed, serves nobody: it hands the log on to a replica that can, and then leadership.
+    fn pass_on_if_unfit(&mut self) {
+        let fit = self.rows && self.consensus.members().votes(self.config.node);
+        if fit || !self.consensus.is_leader() || self.consensus.transferring() {
             return;
         }
         let last = self.consensus.last_index();

@@ -59,6 +59,11 @@ impl Members {
         self.state.voters.contains(&id(node))
     }
 
+    /// A voter of the membership, or of the one that is being left.
+    pub fn votes(&self, node: NodeId) -> bool {
+        self.is_voter(node) || self.state.voters_outgoing.contains(&id(node))
+    }
+
     /// Everyone that gets messages.
     pub fn all(&self) -> BTreeSet<NodeId> {
         let s = &self.state;

@@ -288,6 +288,17 @@ impl Shard {
         self.tick_membership();
         self.tick_transfers();
         self.tick_flush();
+        self.tell_removed();
+    }
+
+    /// A leader that was removed hands leadership on first.
+    fn tell_removed(&mut self) {
+        let members = self.consensus.members();
+        let removed = !members.is_empty() && !members.contains(self.config.node) && !self.consensus.is_leader();
+        if removed && !self.removed {
+            self.effects.push(ShardEffect::Removed);
+        }
+        self.removed = removed;
     }
 
     fn message(&mut self, from: NodeId, message: Bytes) {
@@ -397,7 +408,10 @@ impl Shard {
     /// True while this replica may answer requests.
     pub fn serves(&self) -> bool {
         let lease = self.consensus.lease_holds(self.now.mono) || planted::active(Bug::ServeWithoutLease);
-        self.serving && lease && self.handing.as_ref().is_none_or(|handing| !handing.stopped())
+        self.serving
+            && lease
+            && self.consensus.members().votes(self.config.node)
+            && self.handing.as_ref().is_none_or(|handing| !handing.stopped())
     }
 
     fn update_beat(&mut self) {
@@ -497,15 +511,6 @@ impl Shard {
         self.consensus.apply_change(&entry.context).expect("a committed membership change is one that a leader checked");
         let members = self.consensus.members().clone();
         self.memberships.push((entry.index, members));
-        self.members_changed();
-    }
-
-    fn members_changed(&mut self) {
-        let removed = !self.consensus.members().contains(self.config.node);
-        if removed && !self.removed {
-            self.removed = true;
-            self.effects.push(ShardEffect::Removed);
-        }
     }
 
     fn after_apply(&mut self, schema: base::SchemaVersion) {

@@ -34,6 +34,9 @@ const ASK_TIMES: u32 = 5;
 /// How long a replica without rows waits before it asks a leader by itself.
 const ASK_FIRST: Duration = Duration::from_millis(500);
 
+/// Between two times that a leader tells a replica that it must fetch rows.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
+
 const SPACES: [Space; 3] = [Space::Current, Space::History, Space::Staged];
 
 /// How far a sender has read.
@@ -78,11 +81,12 @@ pub(crate) struct Transfers {
     incoming: Option<Incoming>,
     next: u64,
     rowless_since: Option<Mono>,
+    told: Mono,
 }
 
 impl Transfers {
     pub fn new(boot: u32) -> Transfers {
-        Transfers { outgoing: BTreeMap::new(), incoming: None, next: u64::from(boot) << 32, rowless_since: None }
+        Transfers { outgoing: BTreeMap::new(), incoming: None, next: u64::from(boot) << 32, rowless_since: None, told: Mono(0) }
     }
 }
 
@@ -205,6 +209,8 @@ impl Shard {
     pub(crate) fn fetch_rows(&mut self, from: NodeId, message: Message) {
         let index = message.get_snapshot().get_metadata().index;
         if self.rows && index <= self.consensus.committed() {
+            // The leader has not heard that it is there already: the library tells it.
+            self.consensus.step(self.now.mono, from, message);
             return;
         }
         if self.transfers.incoming.as_ref().is_none_or(|incoming| incoming.from != from && incoming.job.is_none()) {
@@ -354,6 +360,7 @@ impl Shard {
     pub(crate) fn tick_transfers(&mut self) {
         let now = self.now.mono;
         self.transfers.outgoing.retain(|_, outgoing| outgoing.job.is_some() || !due(now, outgoing.used, FORGET_AFTER));
+        self.tell_again(now);
         match &mut self.transfers.incoming {
             Some(incoming) if incoming.job.is_none() && due(now, incoming.asked, ASK_AGAIN) => {
                 incoming.times += 1;
@@ -365,6 +372,20 @@ impl Shard {
             }
             Some(_) => {}
             None => self.ask_if_rowless(now),
+        }
+    }
+
+    /// Who was told that it is too far behind, but does not fetch, may not have heard.
+    fn tell_again(&mut self, now: Mono) {
+        if !self.consensus.is_leader() || !due(now, self.transfers.told, TELL_AGAIN) {
+            return;
+        }
+        self.transfers.told = now;
+        for node in self.consensus.told_to_fetch() {
+            let fetches = self.transfers.outgoing.get(&node).is_some_and(|outgoing| !due(now, outgoing.used, 2 * ASK_AGAIN));
+            if !fetches {
+                self.consensus.tell_again(node);
+            }
         }
     }
 

@@ -376,6 +376,12 @@ impl Cluster {
             }
         }
         let distinct: BTreeSet<u64> = hashes.values().copied().collect();
+        if distinct.len() > 1 {
+            for node in hashes.keys().copied().collect::<Vec<_>>() {
+                let status = self.shard(node).status();
+                eprintln!("{node}: {status:?}");
+            }
+        }
         assert_eq!(distinct.len(), 1, "replicas differ: {hashes:?}");
     }
 

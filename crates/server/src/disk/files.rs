@@ -33,7 +33,8 @@ impl FileLogFiles {
     pub fn open(directory: &Path) -> Result<FileLogFiles> {
         fs::create_dir_all(directory).map_err(|error| failed("make", directory, &error))?;
         let mut files = FileLogFiles { directory: directory.to_path_buf(), salt: 0, making: Arc::default() };
-        let numbers = files.numbers()?;
+        files.remove_unfinished()?;
+        let numbers = files.segments()?;
         files.salt = match read_salt(directory)? {
             Some(salt) => salt,
             None if numbers.is_empty() => make_salt(directory)?,
@@ -70,25 +71,32 @@ impl FileLogFiles {
         }
     }
 
-    fn numbers(&self) -> Result<Vec<u64>> {
+    /// The files whose name is a number and this suffix.
+    fn numbered(&self, suffix: &str) -> Result<Vec<u64>> {
         let read = |error| failed("read", &self.directory, &error);
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(read)? {
             let path = entry.map_err(read)?.path();
             let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            match (number, path.extension().and_then(|extension| extension.to_str())) {
-                (Some(number), Some(SUFFIX)) => numbers.push(number),
-                (Some(_), Some(SUFFIX_NEW)) => fs::remove_file(&path).map_err(|error| failed("remove", &path, &error))?,
-                _ => {}
+            if path.extension().is_some_and(|extension| extension == suffix) {
+                numbers.extend(number);
             }
         }
         Ok(numbers)
+    }
+
+    fn remove_unfinished(&self) -> Result<()> {
+        for number in self.numbered(SUFFIX_NEW)? {
+            let path = self.path(number).with_extension(SUFFIX_NEW);
+            fs::remove_file(&path).map_err(|error| failed("remove", &path, &error))?;
+        }
+        Ok(())
     }
 }
 
 impl LogFiles for FileLogFiles {
     fn segments(&self) -> Result<Vec<u64>> {
-        self.numbers()
+        self.numbered(SUFFIX)
     }
 
     /// What is read is synced first: it may be in the page cache only, if an earlier life ended in the middle of a write.

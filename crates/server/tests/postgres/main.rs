@@ -30,7 +30,7 @@ struct World {
     seen: Arc<fake::Seen>,
     gate: watch::Sender<bool>,
     authority: ClusterKeys,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 fn world(password: bool, connections_max: usize) -> World {
@@ -51,7 +51,7 @@ fn world(password: bool, connections_max: usize) -> World {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("bound");
     runtime.spawn(Arc::new(server).listen(listener));
-    World { address, seen, gate, authority, _runtime: runtime }
+    World { address, seen, gate, authority, runtime }
 }
 
 fn config(world: &World) -> tokio_postgres::Config {
@@ -75,47 +75,53 @@ async fn echo(client: &tokio_postgres::Client, sql: &str) -> String {
     row.expect("a row").to_owned()
 }
 
-#[tokio::test]
-async fn an_ordinary_client_speaks_both_protocols() {
+#[test]
+fn an_ordinary_client_speaks_both_protocols() {
     let world = world(false, 10);
-    let client = connect(&config(&world)).await.expect("trusted on loopback");
-    assert_eq!(echo(&client, "select 1").await, "select 1");
-    let row = client.query_one("select $1", &[&"parameter"]).await.expect("an answer");
-    assert_eq!(row.get::<_, &str>(0), "parameter");
-    assert_eq!(*world.seen.opened.lock().expect("no panic"), [("florin".to_owned(), "bank".to_owned())]);
+    world.runtime.block_on(async {
+        let client = connect(&config(&world)).await.expect("trusted on loopback");
+        assert_eq!(echo(&client, "select 1").await, "select 1");
+        let row = client.query_one("select $1", &[&"parameter"]).await.expect("an answer");
+        assert_eq!(row.get::<_, &str>(0), "parameter");
+        assert_eq!(*world.seen.opened.lock().expect("no panic"), [("florin".to_owned(), "bank".to_owned())]);
+    });
 }
 
-#[tokio::test]
-async fn passwords_are_proved_and_wrong_ones_refused() {
+#[test]
+fn passwords_are_proved_and_wrong_ones_refused() {
     let world = world(true, 10);
-    let client = connect(config(&world).password(PASSWORD)).await.expect("the right password");
-    assert_eq!(echo(&client, "hello").await, "hello");
-    for (user, password) in [("florin", "wrong"), ("nobody", PASSWORD)] {
-        let error = connect(config(&world).user(user).password(password)).await.err().expect("refused");
-        assert_eq!(error.code().map(|code| code.code()), Some(SqlState::INVALID_PASSWORD.as_str()), "{user}: {error}");
-    }
-}
-
-#[tokio::test]
-async fn a_client_may_encrypt_and_verify() {
-    let world = world(true, 10);
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(world.authority.ca_der().expect("sound")).expect("sound");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let settings = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("known");
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(settings.with_root_certificates(roots).with_no_client_auth()));
-    for asked in [true, false] {
-        let mut socket = tokio::net::TcpStream::connect(world.address).await.expect("it listens");
-        if asked {
-            socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.expect("open");
-            assert_eq!(socket.read_u8().await.expect("an answer"), b'S');
+    world.runtime.block_on(async {
+        let client = connect(config(&world).password(PASSWORD)).await.expect("the right password");
+        assert_eq!(echo(&client, "hello").await, "hello");
+        for (user, password) in [("florin", "wrong"), ("nobody", PASSWORD)] {
+            let error = connect(config(&world).user(user).password(password)).await.err().expect("refused");
+            assert_eq!(error.code().map(|code| code.code()), Some(SqlState::INVALID_PASSWORD.as_str()), "{user}: {error}");
         }
-        let mut stream = connector.connect("localhost".try_into().expect("a name"), socket).await.expect("the authority is known");
-        stream.write_all(&startup(3 << 16, &[("user", "florin")])).await.expect("open");
-        let mut answer = [0; 9];
-        stream.read_exact(&mut answer).await.expect("an answer");
-        assert_eq!(answer, [b'R', 0, 0, 0, 23, 0, 0, 0, 10], "a SASL request inside TLS");
-    }
+    });
+}
+
+#[test]
+fn a_client_may_encrypt_and_verify() {
+    let world = world(true, 10);
+    world.runtime.block_on(async {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(world.authority.ca_der().expect("sound")).expect("sound");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let settings = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("known");
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(settings.with_root_certificates(roots).with_no_client_auth()));
+        for asked in [true, false] {
+            let mut socket = tokio::net::TcpStream::connect(world.address).await.expect("it listens");
+            if asked {
+                socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.expect("open");
+                assert_eq!(socket.read_u8().await.expect("an answer"), b'S');
+            }
+            let mut stream = connector.connect("localhost".try_into().expect("a name"), socket).await.expect("the authority is known");
+            stream.write_all(&startup(3 << 16, &[("user", "florin")])).await.expect("open");
+            let mut answer = [0; 9];
+            stream.read_exact(&mut answer).await.expect("an answer");
+            assert_eq!(answer, [b'R', 0, 0, 0, 23, 0, 0, 0, 10], "a SASL request inside TLS");
+        }
+    });
 }
 
 #[test]
@@ -175,27 +181,29 @@ fn a_long_pipeline_is_answered_in_order() {
     }
 }
 
-#[tokio::test]
-async fn a_running_statement_is_cancelled_with_the_right_key_only() {
+#[test]
+fn a_running_statement_is_cancelled_with_the_right_key_only() {
     let world = world(false, 10);
-    let mut wire = Wire::connect(world.address);
-    wire.send(&startup(3 << 16, &[("user", "florin")]));
-    let greeting = wire.until(b'Z');
-    let key = greeting.into_iter().find(|message| message.0 == b'K').expect("a key").1;
-    wire.send(&framed(b'Q', b"sleep\0"));
-    let cancel = |key: &[u8]| {
-        let mut request = Wire::connect(world.address);
-        request.send(&[&[0, 0, 0, 16, 4, 210, 22, 46][..], key].concat());
-        assert!(request.next().is_none(), "a cancel request is not answered");
-    };
-    let mut wrong = key.clone();
-    wrong[7] ^= 1;
-    cancel(&wrong);
-    wire.send(&framed(b'Q', b"still here\0"));
-    assert_eq!(wire.until(b'Z').len(), 4, "the wrong key cancelled nothing");
-    cancel(&key);
-    let messages = wire.until(b'Z');
-    assert_eq!(field(&messages[0].1, b'C'), SqlState::QUERY_CANCELED.as_str());
+    world.runtime.block_on(async {
+        let mut wire = Wire::connect(world.address);
+        wire.send(&startup(3 << 16, &[("user", "florin")]));
+        let greeting = wire.until(b'Z');
+        let key = greeting.into_iter().find(|message| message.0 == b'K').expect("a key").1;
+        wire.send(&framed(b'Q', b"sleep\0"));
+        let cancel = |key: &[u8]| {
+            let mut request = Wire::connect(world.address);
+            request.send(&[&[0, 0, 0, 16, 4, 210, 22, 46][..], key].concat());
+            assert!(request.next().is_none(), "a cancel request is not answered");
+        };
+        let mut wrong = key.clone();
+        wrong[7] ^= 1;
+        cancel(&wrong);
+        wire.send(&framed(b'Q', b"still here\0"));
+        assert_eq!(wire.until(b'Z').len(), 4, "the wrong key cancelled nothing");
+        cancel(&key);
+        let messages = wire.until(b'Z');
+        assert_eq!(field(&messages[0].1, b'C'), SqlState::QUERY_CANCELED.as_str());
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod control;
+pub mod devices;
 pub mod directory;
 pub mod disk;
 pub mod http;
@@ -15,8 +16,10 @@ pub mod inbox;
 pub mod internal;
 pub mod listening;
 pub mod metrics;
+pub mod node_thread;
 pub mod options;
 pub mod postgres;
+pub mod run;
 pub mod shared;
 pub mod transport;
 
@@ -24,6 +27,7 @@ use base::locality::LocalityMode;
 use base::{Error, Result, SqlState};
 use directory::Directory;
 use identity::ClusterKeys;
+pub use run::run;
 use std::path::Path;
 
 /// What `florin cluster init` made.
@@ -51,12 +55,4 @@ fn make_cluster(directory: &Directory, mode: LocalityMode, shards: Option<u32>) 
     // Last: a directory that has it is complete.
     directory.make_first(&keys.cluster, mode, shards)?;
     Ok(NewCluster { token: keys.token()? })
-}
-
-/// Runs a node until it is told to stop.
-///
-/// # Errors
-/// Why it could not start, or had to stop.
-pub fn run(_options: options::Options) -> Result<()> {
-    Err(Error::unsupported("starting a node"))
 }

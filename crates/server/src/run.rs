@@ -128,6 +128,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     };
     let opened = node_thread::spawn(start).map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
     opened.await.map_err(|_| Error::internal("the node's thread ended while it was opened"))??;
+    directory.opened()?;
 
     let acceptor = TlsAcceptor::from(Arc::new(tls::acceptor(&keys, &node_keys)?));
     let internal = Internal { server: Arc::clone(&server) };

@@ -157,6 +157,12 @@ impl Shard {
             None if !lived && config.bootstrap.is_some() => Shard::bootstrap(&config, &mut state, &*store)?,
             None => Standing::default(),
         };
+        let truncated = recovered.as_ref().map_or(0, |log| log.truncated_index);
+        if standing.index < truncated {
+            // The log was truncated up to rows that are not there (any more).
+            standing = Standing::default();
+            state = State::new(store.clone(), config.cache_bytes_max);
+        }
         let mut recovered = if damaged { join(None, &standing)? } else { join(recovered, &standing)? };
         if damaged {
             standing.rows = false;
@@ -165,7 +171,9 @@ impl Shard {
         let part = match (damaged, standing.rows) {
             (true, _) => Part::Silent,
             (false, true) => Part::Full,
-            (false, false) => Part::Rowless,
+            (false, false) if standing.is_known() => Part::Rowless,
+            // New here, or all that it had promised to keep is gone: it must not help to elect anyone.
+            (false, false) => Part::Silent,
         };
         if standing.rows {
             let members = standing.members.clone();
@@ -313,11 +321,17 @@ impl Shard {
 
     fn consensus_message(&mut self, from: NodeId, message: Message) {
         // The library's snapshot says only that this replica is too far behind: rows are fetched first.
-        if message.msg_type == MessageType::MsgSnapshot && !self.is_witness_in(&message) {
-            if message.term >= self.consensus.term() {
-                self.fetch_rows(from, message);
+        if message.msg_type == MessageType::MsgSnapshot {
+            if message.term < self.consensus.term() {
+                return;
             }
-            return;
+            if !self.is_witness_in(&message) {
+                self.fetch_rows(from, message);
+                return;
+            }
+            if !self.note_jump(&message) {
+                return;
+            }
         }
         if !self.consensus.step(self.now.mono, from, message) {
             self.dropped_messages += 1;

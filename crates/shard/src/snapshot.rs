@@ -205,6 +205,24 @@ impl Shard {
         members.is_ok_and(|members| members.witnesses.contains(&self.config.node))
     }
 
+    /// A witness jumps at once, but must know the membership of then when it starts again.
+    /// Answers false if there is no room for the note: the leader tells it again.
+    pub(crate) fn note_jump(&mut self, message: &Message) -> bool {
+        let metadata = message.get_snapshot().get_metadata();
+        if metadata.index <= self.consensus.committed() || self.rows {
+            return true;
+        }
+        let members = Members::read(&mut Reader::new(message.get_snapshot().data.clone())).expect("the codec has read it");
+        let standing = Standing { index: metadata.index, term: metadata.term, rows: false, members };
+        let store = &self.state.store;
+        match store.write(standing.batch(&[])).and_then(|()| store.sync()) {
+            Ok(()) => self.flushing.flushed_index = standing.index,
+            Err(e) if e.state() == base::SqlState::DISK_FULL => return false,
+            Err(e) => panic!("the row store failed: {e}"),
+        }
+        true
+    }
+
     /// The leader says that this replica is too far behind for the log.
     pub(crate) fn fetch_rows(&mut self, from: NodeId, message: Message) {
         let index = message.get_snapshot().get_metadata().index;

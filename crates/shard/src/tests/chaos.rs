@@ -2,6 +2,7 @@
 //! two-phase commits; and at the end all replicas agree and nothing acknowledged is missing.
 
 use super::cluster::*;
+use crate::Bootstrap;
 use crate::event::Control;
 use base::{NodeId, Prng, RequestId, ShardId, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ struct Bank {
     clients: Vec<Client>,
     prng: Prng,
     done: BTreeSet<u64>,
+    nodes: u32,
+    witness: bool,
 }
 
 impl Bank {
@@ -139,11 +142,11 @@ impl Bank {
     }
 
     fn fault(&mut self, down: &mut Option<NodeId>) {
-        let node = n(1 + self.prng.below(3) as u32);
+        let node = n(1 + self.prng.below(u64::from(self.nodes)) as u32);
         match self.prng.below(400) {
             0 => self.cluster.isolate(node),
             1 => {
-                let other = n(1 + self.prng.below(3) as u32);
+                let other = n(1 + self.prng.below(u64::from(self.nodes)) as u32);
                 self.cluster.cut.insert((node, other));
             }
             2..=6 => self.cluster.heal(),
@@ -169,10 +172,10 @@ impl Bank {
                     self.cluster.shard(node).flush_now();
                 }
             }
-            20 => {
+            20 if !self.witness => {
                 if let Some(leader) = self.cluster.leaders().first().copied() {
-                    let voters: &[u32] = if self.prng.one_in(2) { &[1, 2, 3, 4] } else { &[1, 2, 3] };
-                    let voters = voters.iter().copied().map(n).collect();
+                    let more = self.nodes + self.prng.below(2) as u32;
+                    let voters = (1..=more).map(n).collect();
                     let control = Control::Membership { voters, witnesses: vec![], learners: vec![] };
                     self.cluster.control(leader, control);
                 }
@@ -182,16 +185,20 @@ impl Bank {
     }
 }
 
-fn life(seed: u64, steps: u64) {
-    let mut cluster = Cluster::new(3);
+pub fn life(seed: u64, steps: u64, nodes: u32, witness: bool) {
+    let mut bootstrap = Bootstrap { voters: (1..=nodes).map(n).collect(), ..Bootstrap::default() };
+    if witness {
+        bootstrap.witnesses.extend(bootstrap.voters.pop());
+    }
+    let mut cluster = Cluster::with(bootstrap);
     cluster.seed(seed);
     cluster.active_bytes_max = 8 * 1024;
     let leader = cluster.leader();
     for account_number in 0..ACCOUNTS {
         cluster.put(leader, &account(account_number), &MONEY.to_string());
     }
-    cluster.add(n(4), None);
-    let mut bank = Bank { cluster, clients: Vec::new(), prng: Prng::new(seed), done: BTreeSet::new() };
+    cluster.add(n(nodes + 1), None);
+    let mut bank = Bank { cluster, clients: Vec::new(), prng: Prng::new(seed), done: BTreeSet::new(), nodes, witness };
     let mut down = None;
     for _ in 0..steps {
         bank.fault(&mut down);
@@ -213,7 +220,7 @@ fn life(seed: u64, steps: u64) {
     for client in &bank.clients {
         let answer = client.asked.and_then(|id| bank.cluster.answers.get(&id).cloned());
         eprintln!("{:?} asked {:?}: {answer:?}", client.request, client.asked);
-        for node in 1..=4 {
+        for node in 1..=nodes {
             let status = bank.cluster.shard(n(node)).status();
             eprintln!("n{node}: {status:?}");
         }
@@ -234,7 +241,16 @@ fn life(seed: u64, steps: u64) {
 #[test]
 fn money_is_kept_through_all_faults() {
     for seed in 0..8 {
-        life(seed, 4_000);
+        life(seed, 4_000, 3, false);
+    }
+}
+
+#[test]
+fn money_is_kept_with_a_witness_and_with_five_voters() {
+    for seed in 0..4 {
+        life(seed, 4_000, 3, true);
+        life(seed, 4_000, 5, false);
+        life(seed, 4_000, 5, true);
     }
 }
 
@@ -242,6 +258,7 @@ fn money_is_kept_through_all_faults() {
 #[ignore = "long: run it by name after changes to consensus or recovery"]
 fn money_is_kept_through_many_lives() {
     for seed in 1_000..1_300 {
-        life(seed, 6_000);
+        life(seed, 6_000, 3, seed % 3 == 0);
+        life(seed, 4_000, 5, seed % 3 == 1);
     }
 }

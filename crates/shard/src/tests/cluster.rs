@@ -156,6 +156,24 @@ impl Cluster {
         self.messages.retain(|(_, _, to, _)| *to != node);
     }
 
+    /// The process dies, and all it had on its disks is gone.
+    pub fn destroy(&mut self, node: NodeId) {
+        self.crash(node);
+        let member = self.members.get_mut(&node).unwrap();
+        (member.disk, member.rows, member.bootstrap, member.boot) = (Disk::default(), MemoryRows::new(), None, 0);
+    }
+
+    /// What recovery says of a log that is damaged in its middle.
+    pub fn damage_log(&mut self, node: NodeId) {
+        let log = &mut self.members.get_mut(&node).unwrap().disk.log;
+        *log = ShardLog { damaged: true, ..ShardLog::default() };
+    }
+
+    pub fn fill_disk(&mut self, node: NodeId, full: bool) {
+        self.members[&node].rows.set_full(full);
+        self.event(node, ShardEvent::DiskFull { full });
+    }
+
     /// Nothing gets in or out any more.
     pub fn isolate(&mut self, node: NodeId) {
         let others: Vec<NodeId> = self.members.keys().copied().filter(|other| *other != node).collect();

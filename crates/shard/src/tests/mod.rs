@@ -5,4 +5,7 @@ mod cluster;
 mod failover;
 mod fuzz;
 mod local;
+#[cfg(feature = "planted")]
+mod planted;
+mod speed;
 mod transfer;

@@ -126,3 +126,68 @@ fn replicas_agree_after_flushes_at_different_times_and_restarts_of_all() {
     let rows = cluster.scan(leader, Snapshot::Latest, false, 100);
     assert_eq!(rows.len(), 81);
 }
+
+#[test]
+fn a_replica_that_lost_its_disk_is_rebuilt_under_its_name() {
+    for damaged in [false, true] {
+        let mut cluster = Cluster::new(3);
+        let leader = cluster.leader();
+        let lost = if leader == n(1) { n(2) } else { n(1) };
+        fill(&mut cluster, leader, 200);
+        cluster.run(300);
+        if damaged {
+            cluster.crash(lost);
+            cluster.damage_log(lost);
+        } else {
+            cluster.destroy(lost);
+        }
+        cluster.start(lost);
+        cluster.run_until(10_000, |cluster| {
+            let status = cluster.shard(lost).status();
+            status.rows && status.applied > 200
+        });
+        cluster.put(leader, "later", "1");
+        cluster.run(500);
+        cluster.assert_equal();
+        cluster.crash(leader);
+        let new = cluster.leader();
+        assert_eq!(cluster.row(new, "later").as_deref(), Some("1"));
+    }
+}
+
+#[test]
+fn a_replica_that_lost_its_disk_does_not_help_to_elect_who_lacks_what_was_acknowledged() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let others: Vec<_> = (1..=3).map(n).filter(|node| *node != leader).collect();
+    cluster.run(200);
+    cluster.isolate(others[0]);
+    cluster.put(leader, "a", "1");
+    cluster.crash(leader);
+    cluster.destroy(others[1]);
+    cluster.start(others[1]);
+    cluster.heal();
+    cluster.run(3_000);
+    assert_eq!(cluster.leaders(), []);
+    cluster.start(leader);
+    let back = cluster.leader();
+    assert_eq!(cluster.row(back, "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_full_disk_refuses_writes_until_there_is_space_and_loses_nothing() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    fill(&mut cluster, leader, 50);
+    cluster.fill_disk(leader, true);
+    let refused = cluster.commit(leader, vec![put("a", "1", base::Version::ZERO)]);
+    assert_eq!(refused_with(&refused), "53100");
+    assert!(cluster.get(leader, "k00001").is_some());
+    cluster.shard(leader).flush_now();
+    cluster.run(1_500);
+    cluster.fill_disk(leader, false);
+    cluster.put(leader, "a", "1");
+    cluster.run(3_000);
+    assert!(cluster.shard(leader).status().flushed > 40);
+    cluster.assert_equal();
+}

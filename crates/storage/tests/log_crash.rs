@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/seal.rs"]
+mod seal;
+
 use base::{Prng, Result, ShardId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -472,5 +475,49 @@ fn a_log_of_any_content_opens_and_goes_on() {
         while world.write() {}
         let (_, again) = Log::open_with(&world.disk, options()).unwrap();
         assert!(comparable(&again.shards) == comparable(&world.durable), "seed {seed}");
+    }
+}
+
+/// Changes a field of a write's or a record's header.
+fn mutate_field(disk: &mut Disk, prng: &mut Prng) {
+    let files: Vec<u64> = disk.segments.keys().copied().collect();
+    let segment = disk.segments.get_mut(prng.pick(&files)).unwrap();
+    let headers: Vec<usize> = (0..segment.len()).step_by(BLOCK_BYTES).filter(|at| &segment[at + 4..at + 8] == b"FLog").collect();
+    if headers.is_empty() {
+        return;
+    }
+    let at = *prng.pick(&headers) + *prng.pick(&[16, 20, 24, 32, 40, 48, 56, 64 + 8, 64 + 12, 64 + 16, 64 + 20, 64 + 28]);
+    match prng.below(3) {
+        0 => segment[at] ^= 1 << prng.below(8),
+        1 => segment[at] = segment[at].wrapping_add(prng.between(0, 2) as u8).wrapping_sub(1),
+        _ => segment[at..at + 4].fill_with(|| prng.next_u64() as u8),
+    }
+}
+
+#[test]
+fn a_log_with_any_sealed_content_opens_and_goes_on() {
+    for seed in 0..1500 {
+        let mut world = World::new(seed);
+        world.steps(120);
+        while world.write() {}
+        let World { disk, prng, .. } = &mut world;
+        for _ in 0..prng.between(1, 6) {
+            if prng.one_in(3) { mutate(disk, prng) } else { mutate_field(disk, prng) }
+        }
+        disk.segments.values_mut().for_each(|segment| {
+            segment.resize(SEGMENT_BYTES, 0);
+            seal::seal(segment, seed);
+        });
+        let Ok((log, recovered)) = Log::open_with(&world.disk, options()) else { continue };
+        for log in recovered.shards.values() {
+            assert!(log.entries.iter().zip(log.truncated_index + 1..).all(|(entry, index)| entry.index == index));
+        }
+        (world.log, world.newest, world.durable) = (log, recovered.shards.clone(), recovered.shards);
+        let fresh = ShardId(77);
+        world.append(fresh, Record::Removed);
+        world.append(fresh, Record::State { term: 5, vote: 6, commit: 7 });
+        while world.write() {}
+        let (_, again) = Log::open_with(&world.disk, options()).unwrap();
+        assert!(again.shards[&fresh].term == 5, "seed {seed}");
     }
 }

@@ -116,6 +116,11 @@ impl Node {
         (core.catalog.current.version.0 > 0).then(|| Arc::clone(&core.catalog.current))
     }
 
+    /// Rows of a table that the node answers itself; columns as `sql::system` has them. `None`: there is no such table.
+    pub fn system_table(&self, name: &str) -> Option<Vec<Vec<sql::value::Value>>> {
+        self.core.borrow_mut().system_table(name)
+    }
+
     pub fn registry(&self) -> Registry {
         self.core.borrow().registry.clone()
     }

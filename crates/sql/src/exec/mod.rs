@@ -2,6 +2,7 @@
 //!
 //! Each function here is a part of the session ([`crate::session::Session`]); no state is kept between statements.
 
+mod admin;
 pub mod delete;
 pub mod engine;
 pub mod fetch;

@@ -16,7 +16,7 @@ impl<B: Backend> Session<B> {
         let mut lines = Vec::new();
         match &planned.plan {
             Plan::Engine(_) => lines.push("Vectorised engine".to_owned()),
-            Plan::Utility(_) | Plan::Definition(_) | Plan::Empty => lines.push("Utility statement".to_owned()),
+            Plan::Admin(_) | Plan::Utility(_) | Plan::Definition(_) | Plan::Empty => lines.push("Utility statement".to_owned()),
             Plan::Select(plan) => match &plan.table {
                 None => lines.push("Native: Result".to_owned()),
                 Some(info) => {

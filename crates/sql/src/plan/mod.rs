@@ -4,6 +4,7 @@
 //! other parameters, until the schema changes.
 
 pub mod access;
+pub mod admin;
 pub mod cache;
 pub mod dml;
 pub mod explain;
@@ -37,6 +38,8 @@ pub enum Plan {
     Delete(Box<DeletePlan>),
     /// A query for the vectorised engine.
     Engine(Arc<ast::Query>),
+    /// A command of the cluster layer.
+    Admin(Box<admin::AdminPlan>),
     /// An empty text.
     Empty,
     /// Executed from its parse tree.
@@ -59,7 +62,8 @@ impl Planned {
     pub fn writes(&self) -> bool {
         match &self.plan {
             Plan::Select(select) => select.lock.is_some(),
-            Plan::Engine(_) | Plan::Empty => false,
+            // A transaction of its own, which the session's does not know.
+            Plan::Admin(_) | Plan::Engine(_) | Plan::Empty => false,
             Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) | Plan::Definition(_) => true,
             Plan::Utility(utility) => utility_writes(utility),
         }
@@ -106,6 +110,9 @@ impl Planner<'_> {
         let (plan, fields) = match statement {
             ast::Statement::Query(query) => {
                 let told = parameters.clone();
+                if let Some((plan, fields)) = self.admin(query, parameters)? {
+                    return Ok(Answer::Planned { plan: Plan::Admin(Box::new(plan)), fields: Some(fields) });
+                }
                 match self.select(query, locks, parameters) {
                     Ok((plan, fields)) => (Plan::Select(Box::new(plan)), Some(fields)),
                     Err(BindError::NeedsEngine(_)) if self.has_engine => {

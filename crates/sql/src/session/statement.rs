@@ -143,6 +143,7 @@ impl<B: Backend> Session<B> {
                 let changed = self.run_delete(plan, run).await?;
                 Ok(changes("DELETE", changed, planned))
             }
+            Plan::Admin(plan) => Ok(Started::Rows(Box::pin(self.run_admin(plan, run)).await?, Tag::Count("SELECT"))),
             Plan::Empty => Ok(Started::Done(String::new())),
             Plan::Utility(utility) => Box::pin(self.run_utility(utility, run)).await,
             Plan::Definition(statement) => {

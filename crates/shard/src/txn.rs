@@ -6,7 +6,8 @@ use crate::requests::{Answer, locks_lost};
 use crate::shard::Shard;
 use base::{Error, NodeId, ShardId, SqlState, TxnId, Version};
 use storage::access::{
-    COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response, Write, storage_of,
+    BASE_GUARDED, COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response, Write,
+    storage_of,
 };
 
 fn error(state: SqlState, message: &str) -> Refusal {
@@ -215,6 +216,9 @@ impl Shard {
     }
 
     fn validate_write(&mut self, txn: TxnId, write: &Write) -> Result<(), Refusal> {
+        if write.base == BASE_GUARDED {
+            return Ok(());
+        }
         let table = Resource::Table(storage_of(&write.key));
         let row = Resource::Row(write.key.clone());
         let locked = self.locks.held(txn, &row).is_some_and(|mode| mode >= LockMode::NoKeyUpdate)

@@ -1,0 +1,242 @@
+//! Facts about nodes together, through SQL.
+
+mod world;
+
+use base::NodeId;
+use base::locality::LocalityMode;
+use node::Event;
+use world::{Rows, World};
+
+const N1: NodeId = NodeId(1);
+
+fn rows(rows: &[&[&str]]) -> Rows {
+    rows.iter().map(|r| r.iter().map(|c| Some((*c).to_owned())).collect()).collect()
+}
+
+fn with_table(mode: LocalityMode, nodes: u32) -> World {
+    let mut world = World::grown(mode, nodes);
+    world.query(N1, "CREATE TABLE t (id int PRIMARY KEY, n int)").ok();
+    world
+}
+
+/// Two rows of this table are in different shards for some pair of small keys.
+fn with_sharded_table(mode: LocalityMode, nodes: u32) -> World {
+    let mut world = World::grown(mode, nodes);
+    world.query(N1, "CREATE TABLE s (id int PRIMARY KEY, n int) WITH (shard_key = 'id')").ok();
+    for id in 1..=16 {
+        world.query(N1, &format!("INSERT INTO s VALUES ({id}, 0)")).ok();
+    }
+    world
+}
+
+#[test]
+fn a_new_node_runs_sql() {
+    let mut world = with_table(LocalityMode::Single, 1);
+    world.query(N1, "INSERT INTO t VALUES (1, 10), (2, 20)").ok();
+    world.query(N1, "UPDATE t SET n = n + 1 WHERE id = 2").ok();
+    assert_eq!(world.query(N1, "SELECT n FROM t WHERE id = 2").ok(), rows(&[&["21"]]));
+    assert_eq!(world.query(N1, "INSERT INTO t VALUES (1, 1)").state(), "23505");
+    assert!(world.faults.is_empty(), "{:?}", world.faults);
+}
+
+#[test]
+fn a_killed_node_finds_its_rows_in_the_log() {
+    let mut world = with_table(LocalityMode::Single, 1);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    world.kill(N1);
+    world.restart(N1);
+    assert_eq!(world.query(N1, "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["10"]]));
+}
+
+#[test]
+fn three_nodes_become_three_voters_and_each_takes_statements() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    for n in 1..=3 {
+        world.query(NodeId(n), &format!("INSERT INTO t VALUES ({n}, {n})")).ok();
+    }
+    for n in 1..=3 {
+        assert_eq!(world.query(NodeId(n), "SELECT n FROM t WHERE id = 3").ok(), rows(&[&["3"]]));
+    }
+    assert!(world.faults.is_empty(), "{:?}", world.faults);
+}
+
+#[test]
+fn the_death_of_the_leader_loses_nothing_and_service_goes_on() {
+    let mut world = with_table(LocalityMode::ThreeCities, 5);
+    for id in 0..20 {
+        world.query(NodeId(id % 5 + 1), &format!("INSERT INTO t VALUES ({id}, {id})")).ok();
+    }
+    let leader = world.leader(0).expect("there is one");
+    world.kill(leader);
+    let other = world.nodes()[0];
+    let before = world.now.mono;
+    world.query(other, "INSERT INTO t VALUES (100, 100)").ok();
+    let gap = world.now.mono.since(before);
+    assert!(gap.as_millis() < 2_000, "{gap:?}");
+    for id in 0..20 {
+        let found = world.query(other, &format!("SELECT n FROM t WHERE id = {id}")).ok();
+        assert_eq!(found, rows(&[&[&id.to_string()]]));
+    }
+    world.restart(leader);
+    assert_eq!(world.query(leader, "SELECT n FROM t WHERE id = 100").ok(), rows(&[&["100"]]));
+}
+
+#[test]
+fn a_cluster_that_was_stopped_as_a_whole_comes_back() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    let all = world.nodes();
+    all.iter().for_each(|&n| world.kill(n));
+    all.iter().for_each(|&n| world.restart(n));
+    assert_eq!(world.query(NodeId(2), "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["10"]]));
+}
+
+#[test]
+fn a_transaction_over_shards_is_all_or_nothing() {
+    let mut world = with_sharded_table(LocalityMode::ThreeZones, 3);
+    let client = world.connect(NodeId(2));
+    for sql in ["BEGIN", "UPDATE s SET n = n + 1 WHERE id = 1", "UPDATE s SET n = n + 1 WHERE id = 2"] {
+        world.ask(client, sql).ok();
+    }
+    for id in 3..=16 {
+        world.ask(client, &format!("UPDATE s SET n = n + 1 WHERE id = {id}")).ok();
+    }
+    assert_eq!(world.query(N1, "SELECT n FROM s WHERE id = 1").ok(), rows(&[&["0"]]));
+    world.ask(client, "COMMIT").ok();
+    for id in 1..=16 {
+        assert_eq!(world.query(NodeId(3), &format!("SELECT n FROM s WHERE id = {id}")).ok(), rows(&[&["1"]]));
+    }
+    for sql in ["BEGIN", "UPDATE s SET n = 99 WHERE id = 1", "UPDATE s SET n = 99 WHERE id = 2", "ROLLBACK"] {
+        world.ask(client, sql).ok();
+    }
+    assert_eq!(world.query(N1, "SELECT n FROM s WHERE id = 2").ok(), rows(&[&["1"]]));
+    assert!(world.faults.is_empty(), "{:?}", world.faults);
+}
+
+#[test]
+fn a_deadlock_over_shards_is_broken() {
+    let mut world = with_sharded_table(LocalityMode::ThreeZones, 3);
+    let mut broken = 0;
+    // Among these pairs some have their rows in different shards.
+    for (a, b) in [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10)] {
+        let (first, second) = (world.connect(NodeId(2)), world.connect(NodeId(3)));
+        world.ask(first, "BEGIN").ok();
+        world.ask(second, "BEGIN").ok();
+        world.ask(first, &format!("UPDATE s SET n = 1 WHERE id = {a}")).ok();
+        world.ask(second, &format!("UPDATE s SET n = 2 WHERE id = {b}")).ok();
+        world.send(first, &format!("UPDATE s SET n = 1 WHERE id = {b}"));
+        world.send(second, &format!("UPDATE s SET n = 2 WHERE id = {a}"));
+        let before = world.now.mono;
+        // Who loses rolls back, then the other goes on.
+        let (mut one, mut two) = (None, None);
+        while one.is_none() || two.is_none() {
+            world.tick();
+            for (client, answer) in [(first, &mut one), (second, &mut two)] {
+                if answer.is_none()
+                    && let Some(heard) = world.heard(client)
+                {
+                    if !heard.errors.is_empty() {
+                        world.ask(client, "ROLLBACK").ok();
+                    }
+                    *answer = Some(heard.state());
+                }
+            }
+            assert!(world.now.mono.since(before).as_secs() < 10, "the deadlock of {a} and {b} was not broken");
+        }
+        let states = [one.expect("heard"), two.expect("heard")];
+        assert_eq!(states.iter().filter(|s| *s == "40P01").count(), 1, "{states:?}");
+        broken += 1;
+        for client in [first, second] {
+            world.ask(client, "ROLLBACK");
+            world.event(client.node, Event::ClientGone { session: client.session });
+        }
+    }
+    assert_eq!(broken, 5);
+}
+
+#[test]
+fn a_drained_node_hands_over_and_no_statement_fails() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let leader = world.leader(0).expect("there is one");
+    let other = world.nodes().into_iter().find(|n| *n != leader).expect("three nodes");
+    let client = world.connect(other);
+    world.event(leader, Event::Drain);
+    let mut id = 0;
+    while !world.is_stopped(leader) {
+        id += 1;
+        world.ask(client, &format!("INSERT INTO t VALUES ({id}, {id})")).ok();
+        world.tick();
+        assert!(id < 5_000, "the drain does not end");
+    }
+    assert_ne!(world.leader(0), Some(leader));
+    assert_ne!(world.leader(1), Some(leader));
+}
+
+#[test]
+fn a_removed_node_is_replaced_by_a_spare_one() {
+    let mut world = with_table(LocalityMode::ThreeZones, 4);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    let members = |w: &World| w.node(N1).with_shard(base::ShardId(0), |s| s.members().voters).expect("a replica");
+    let removed = *members(&world).iter().find(|n| **n != N1).expect("three voters");
+    world.query(N1, &format!("SELECT florin.remove_node({})", removed.0)).ok();
+    world.until("the spare node votes", |w| {
+        let voters = members(w);
+        voters.len() == 3 && !voters.contains(&removed)
+    });
+    assert_eq!(world.query(NodeId(4), "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["10"]]));
+}
+
+#[test]
+fn a_cancelled_wait_ends_and_the_row_stays_free() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    let (holder, waiter) = (world.connect(N1), world.connect(NodeId(2)));
+    world.ask(holder, "BEGIN").ok();
+    world.ask(holder, "UPDATE t SET n = 1 WHERE id = 1").ok();
+    world.send(waiter, "UPDATE t SET n = 2 WHERE id = 1");
+    world.ticks(20);
+    assert!(world.heard(waiter).is_none());
+    world.event(waiter.node, Event::Cancel { session: waiter.session });
+    assert_eq!(world.wait(waiter).state(), "57014");
+    world.ask(holder, "COMMIT").ok();
+    assert_eq!(world.query(N1, "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["1"]]));
+}
+
+#[test]
+fn the_locks_of_a_client_that_vanished_are_given_up() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    let holder = world.connect(NodeId(3));
+    world.ask(holder, "BEGIN").ok();
+    world.ask(holder, "UPDATE t SET n = 1 WHERE id = 1").ok();
+    world.event(holder.node, Event::ClientGone { session: holder.session });
+    world.query(N1, "UPDATE t SET n = 2 WHERE id = 1").ok();
+    assert_eq!(world.query(N1, "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["2"]]));
+}
+
+#[test]
+fn the_locks_of_a_gateway_that_died_are_given_up() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    let holder = world.connect(NodeId(3));
+    world.ask(holder, "BEGIN").ok();
+    world.ask(holder, "UPDATE t SET n = 1 WHERE id = 1").ok();
+    world.kill(NodeId(3));
+    world.query(N1, "UPDATE t SET n = 2 WHERE id = 1").ok();
+    assert_eq!(world.query(N1, "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["2"]]));
+}
+
+#[test]
+fn system_tables_tell_nodes_and_shards() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let node = world.node(NodeId(2));
+    let column = |name: &str, at: usize| -> Vec<String> {
+        node.system_table(name).expect("it is one").iter().map(|row| format!("{:?}", row[at])).collect()
+    };
+    assert_eq!(column("florin.nodes", 0), ["Int4(1)", "Int4(2)", "Int4(3)"]);
+    assert_eq!(column("florin.shards", 3), ["Int4(3)", "Int4(3)"]);
+    for table in sql::system::ALL {
+        let rows = node.system_table(table.name).expect("the node answers it");
+        assert!(rows.iter().all(|row| row.len() == table.columns.len()), "{}", table.name);
+    }
+}

@@ -131,6 +131,7 @@ mod tests {
             clock: Version::ZERO,
             oldest_snapshot: None,
             registry: 1,
+            schema: base::SchemaVersion(1),
             led: Vec::new(),
             held: Vec::new(),
             sessions: 0,

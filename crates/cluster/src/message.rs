@@ -5,7 +5,7 @@
 
 use crate::deadlock::{Probe, WaitNotice};
 use crate::registry::Registry;
-use base::{Mono, NodeId, RequestId, ShardId, TxnId, Version};
+use base::{Mono, NodeId, RequestId, SchemaVersion, ShardId, TxnId, Version};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use storage::access::{Request, Response};
@@ -60,6 +60,8 @@ pub struct NodeStatus {
     /// The oldest snapshot that a session of this node reads at.
     pub oldest_snapshot: Option<Version>,
     pub registry: u64,
+    /// The newest schema that it has seen.
+    pub schema: SchemaVersion,
     pub led: Vec<LedShard>,
     /// Shards that it has a replica of.
     pub held: Vec<ShardId>,

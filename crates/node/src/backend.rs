@@ -75,7 +75,9 @@ impl Backend for NodeBackend {
     }
 
     async fn refresh_catalog(&self, at_least: SchemaVersion) -> Result<Arc<Catalog>> {
-        self.catalog_at_least(at_least).await
+        let known = self.catalog().version;
+        let newest = if known >= at_least { self.newest_schema(known).await? } else { at_least };
+        self.catalog_at_least(newest).await
     }
 
     async fn receive(&self) -> Option<ClientRequest> {

@@ -97,6 +97,17 @@ impl NodeBackend {
         store::decode(rows.iter().map(|(k, f)| (&k[..], &f.row[..])))
     }
 
+    /// The version that the catalog's shard has, which is told to any request that comes with an older one.
+    pub(crate) async fn newest_schema(&self, known: SchemaVersion) -> Result<SchemaVersion> {
+        let context = context(self.new_txn(), known, Snapshot::Latest, false);
+        let request = Request::Read { context, reads: Vec::new(), wait: storage::access::LockWait::NoWait };
+        match self.call(self.shard_of(SlotId(0)), request).await {
+            Ok(_) => Ok(known),
+            Err(CallError::StaleSchema(newer)) => Ok(newer),
+            Err(CallError::Error(error)) => Err(error),
+        }
+    }
+
     /// All rows of a range in slot 0, at one snapshot.
     pub(crate) async fn read_all(&self, range: KeyRange) -> Result<Vec<(Key, Found)>> {
         let (mut all, mut start, mut at) = (Vec::new(), range.start.clone(), Snapshot::Latest);

@@ -64,6 +64,7 @@ impl Core {
             }
         }
         self.clock.observe(status.clock);
+        self.want_catalog(status.schema);
         if status.registry < self.registry.version {
             self.out.push(from, Message::Registry(Box::new(self.registry.clone())));
         }
@@ -117,6 +118,7 @@ impl Core {
             clock: self.clock.read(self.now.wall),
             oldest_snapshot: self.own_oldest_snapshot(),
             registry: self.registry.version,
+            schema: self.catalog.current.version,
             led: self.led().into_iter().map(|(shard, term)| LedShard { shard, term }).collect(),
             held: self.replicas.keys().copied().collect(),
             sessions: self.client_sessions() as u32,

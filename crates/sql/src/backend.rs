@@ -30,7 +30,8 @@ pub trait Backend: 'static {
 
     /// The catalog as this node knows it; may be behind.
     fn catalog(&self) -> Arc<Catalog>;
-    /// Reads the catalog anew from its shard until it is at least this version.
+    /// Reads the catalog anew from its shard until it is at least this version. If it is that already, asks the shard whether there
+    /// is a newer one.
     fn refresh_catalog(&self, at_least: SchemaVersion) -> impl Future<Output = Result<Arc<Catalog>>>;
 
     /// The next request of the client; `None` when it is gone. COPY reads its data here too.

@@ -46,7 +46,19 @@ impl<B: Backend> Session<B> {
         Run { settings, parameters, parameter_types, ambient, sight: Sight { snapshot: None, follower } }
     }
 
+    /// A name that is not known may have been made through another node a moment ago: the newest catalog decides.
     pub(crate) async fn plan(&mut self, statement: &Statement, told: Parameters) -> Result<Planned> {
+        let known = self.backend.catalog().version;
+        match self.plan_once(statement, told.clone()).await {
+            Err(error) if is_undefined(&error) && self.txn.as_ref().is_none_or(|txn| txn.ddl.is_none()) => {
+                let newest = self.backend.refresh_catalog(known).await?.version;
+                if newest > known { self.plan_once(statement, told).await } else { Err(error) }
+            }
+            planned => planned,
+        }
+    }
+
+    async fn plan_once(&mut self, statement: &Statement, told: Parameters) -> Result<Planned> {
         let catalog = self.catalog();
         let search_path = self.settings.parsed().search_path.clone();
         let planner = Planner { catalog: &catalog, search_path: &search_path, has_engine: self.backend.has_engine() };
@@ -207,6 +219,12 @@ impl<B: Backend> Session<B> {
         }
         Ok(planned)
     }
+}
+
+fn is_undefined(error: &Error) -> bool {
+    let states =
+        [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_OBJECT];
+    states.contains(&error.state())
 }
 
 fn changes(tag: &str, changed: crate::exec::insert::Changed, planned: &Planned) -> Started {

@@ -77,7 +77,7 @@ impl FileLogFiles {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(read)? {
             let path = entry.map_err(read)?.path();
-            let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
             if path.extension().is_some_and(|extension| extension == suffix) {
                 numbers.extend(number);
             }

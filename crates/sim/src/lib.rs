@@ -11,6 +11,7 @@ pub mod faults;
 pub mod machine;
 pub mod minimise;
 pub mod network;
+pub mod nodes;
 pub mod plan;
 pub mod process;
 pub mod queue;
@@ -30,4 +31,9 @@ pub use verdict::{Outcome, Verdict};
 pub fn plan_of(seed: u64) -> base::Result<Plan> {
     let (name, _) = plan::BUILT_IN[(seed % plan::BUILT_IN.len() as u64) as usize];
     Plan::built_in(name)
+}
+
+/// Runs one seed of a plan against real nodes.
+pub fn run(plan: &Plan, options: &Options) -> Verdict {
+    run::run(plan, options, std::rc::Rc::new(nodes::Nodes))
 }

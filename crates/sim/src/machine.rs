@@ -34,9 +34,22 @@ pub struct Fingerprint {
     pub hash: u64,
 }
 
+/// What a node holds: when nobody asks for anything, next to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    pub sessions: usize,
+    /// Requests to shards that are not answered.
+    pub calls: usize,
+    /// Commits under way.
+    pub commits: usize,
+    pub timers: usize,
+    pub log_segments: usize,
+}
+
 pub trait Machine {
     fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>);
-    fn fingerprints(&self) -> Vec<Fingerprint>;
+    fn holdings(&self) -> Holdings;
+    fn fingerprints(&mut self) -> Vec<Fingerprint>;
 }
 
 pub trait Factory {

@@ -178,13 +178,15 @@ pub struct Planned {
 }
 
 /// The plans that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 7] = [
+pub const BUILT_IN: [(&str, &str); 9] = [
     ("calm", include_str!("../plans/calm.json")),
     ("crashes", include_str!("../plans/crashes.json")),
     ("partitions", include_str!("../plans/partitions.json")),
     ("disks", include_str!("../plans/disks.json")),
     ("clocks", include_str!("../plans/clocks.json")),
     ("cities", include_str!("../plans/cities.json")),
+    ("witness", include_str!("../plans/witness.json")),
+    ("two_cities", include_str!("../plans/two_cities.json")),
     ("mixed", include_str!("../plans/mixed.json")),
 ];
 

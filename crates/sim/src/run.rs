@@ -23,6 +23,8 @@ pub const HEAL_TIME_MAX: Micros = 15 * SECOND;
 const FINISH_TIME_MAX: Micros = 90 * SECOND;
 /// Replicas apply what is left within this time.
 const QUIET_TIME_MAX: Micros = 20 * SECOND;
+/// Segments of the log that a node needs, whatever happened.
+const LOG_SEGMENTS_MAX: usize = 24;
 /// Errors that a client must be ready for; any other is a fault.
 const ALLOWED_ERRORS: [&str; 14] =
     ["40001", "40P01", "57P01", "57P03", "57014", "55P03", "53100", "53200", "53300", "08006", "08007", "72000", "25P02", "53000"];
@@ -103,6 +105,7 @@ impl Run {
             workload.check(findings);
         }
         self.check_errors(findings);
+        self.check_holdings(findings);
         if let Some(text) = differ {
             findings.accuse("replicas", text);
         }
@@ -228,10 +231,10 @@ impl Run {
         (!read).then(|| "the tables could not be read at the end".to_string())
     }
 
-    fn fingerprints(&self) -> BTreeMap<(base::ShardId, u64), Vec<(NodeId, u64)>> {
+    fn fingerprints(&mut self) -> BTreeMap<(base::ShardId, u64), Vec<(NodeId, u64)>> {
         let mut by_version: BTreeMap<_, Vec<(NodeId, u64)>> = BTreeMap::new();
-        for process in self.world.processes.values() {
-            let Some(machine) = &process.machine else { continue };
+        for process in self.world.processes.values_mut() {
+            let Some(machine) = &mut process.machine else { continue };
             for Fingerprint { shard, applied, hash } in machine.fingerprints() {
                 by_version.entry((shard, applied)).or_default().push((process.id, hash));
             }
@@ -260,6 +263,18 @@ impl Run {
             self.world.run_until(step, |_| false);
         }
         None
+    }
+
+    /// When all is quiet, nothing is left over from what was asked.
+    fn check_holdings(&self, findings: &mut Findings) {
+        for process in self.world.processes.values() {
+            let Some(machine) = &process.machine else { continue };
+            let held = machine.holdings();
+            let expected = process.sessions.len();
+            if held.calls > 0 || held.commits > 0 || held.sessions > expected || held.log_segments > LOG_SEGMENTS_MAX {
+                findings.accuse("leak", format!("{} with {expected} connections holds {held:?} when all is quiet", process.id));
+            }
+        }
     }
 
     fn check_errors(&self, findings: &mut Findings) {
@@ -375,7 +390,7 @@ fn operate(client: Rc<Client>, desk: Rc<RefCell<Desk>>) -> Task {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Machine, Start};
+    use crate::machine::{Holdings, Machine, Start};
     use base::Now;
     use bytes::Bytes;
     use node::event::{Effect, Event};
@@ -433,7 +448,11 @@ mod tests {
             }
         }
 
-        fn fingerprints(&self) -> Vec<Fingerprint> {
+        fn holdings(&self) -> Holdings {
+            Holdings::default()
+        }
+
+        fn fingerprints(&mut self) -> Vec<Fingerprint> {
             vec![Fingerprint { shard: base::ShardId(0), applied: 1, hash: 7 }]
         }
     }

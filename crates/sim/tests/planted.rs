@@ -1,0 +1,74 @@
+//! Each checker catches the fault that was planted for it: `cargo test --release -p sim --features planted`.
+
+#![cfg(feature = "planted")]
+
+use shard::planted::{Bug, plant};
+use sim::{Options, Outcome, Plan, Verdict};
+
+/// Seeds tried for one planted fault.
+const SEEDS_MAX: u64 = 12;
+
+/// Plays seeds until one fails as expected; any other failure is an error of its own.
+fn caught(plan: &str, seconds: u64, lying_disks: bool, expected: &[&str]) -> Verdict {
+    let plan = Plan::built_in(plan).expect("it comes with the program");
+    for seed in 1..=SEEDS_MAX {
+        let verdict = sim::run(&plan, &Options { lying_disks, ..Options::new(seed, seconds) });
+        let found: Vec<&str> = match &verdict.outcome {
+            Outcome::Pass => continue,
+            Outcome::Wrong(violations) => violations.iter().map(|violation| violation.checker).collect(),
+            // Assertions of the code itself may be quicker than the checkers.
+            Outcome::Crash(_) => vec!["crash"],
+            Outcome::Stall(_) => vec!["stall"],
+        };
+        println!("seed {seed}: {found:?}");
+        if found.iter().any(|checker| expected.contains(checker)) {
+            return verdict;
+        }
+    }
+    panic!("nothing of {expected:?} was found in {SEEDS_MAX} seeds");
+}
+
+fn with(bug: Bug, plan: &str, seconds: u64, expected: &[&str]) {
+    plant(Some(bug));
+    let verdict = caught(plan, seconds, false, expected);
+    plant(None);
+    println!("{verdict}");
+}
+
+#[test]
+fn an_answer_before_the_majority_has_it_is_caught() {
+    with(Bug::AnswerEarly, "partitions", 60, &["lost write", "linearizability", "isolation", "money", "work queue"]);
+}
+
+#[test]
+fn a_forgotten_lock_is_caught() {
+    with(Bug::ForgetLock, "calm", 30, &["isolation", "money", "linearizability", "work queue"]);
+}
+
+#[test]
+fn a_commit_applied_twice_is_caught() {
+    with(Bug::DoubleApply, "mixed", 60, &["isolation", "money", "linearizability", "wrong row"]);
+}
+
+#[test]
+fn reads_that_are_not_validated_are_caught() {
+    with(Bug::SkipValidation, "calm", 30, &["isolation"]);
+}
+
+#[test]
+fn a_leader_without_a_lease_is_caught() {
+    with(Bug::ServeWithoutLease, "partitions", 60, &["linearizability", "isolation", "money"]);
+}
+
+#[test]
+fn forgotten_outcomes_are_caught() {
+    with(Bug::LoseOutcomes, "mixed", 60, &["isolation", "money", "linearizability", "phantom write", "lost write"]);
+}
+
+#[test]
+fn a_disk_that_acknowledges_too_early_is_caught() {
+    plant(None);
+    let expected = ["lost write", "linearizability", "isolation", "money", "work queue", "replicas", "sequence", "crash"];
+    let verdict = caught("crashes", 60, true, &expected);
+    println!("{verdict}");
+}

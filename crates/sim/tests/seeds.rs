@@ -1,0 +1,52 @@
+//! A fixed set of seeds, short enough for every change; longer runs are `florin sim`'s.
+
+use sim::{Options, Plan};
+
+fn passes(plan: &str, seed: u64, seconds: u64) {
+    let plan = Plan::built_in(plan).expect("it comes with the program");
+    let verdict = sim::run(&plan, &Options::new(seed, seconds));
+    println!("{verdict}");
+    assert!(verdict.passed(), "{verdict}");
+}
+
+#[test]
+fn nothing_goes_wrong_when_nothing_goes_wrong() {
+    passes("calm", 1, 30);
+}
+
+#[test]
+fn crashes_lose_nothing() {
+    passes("crashes", 1, 60);
+}
+
+#[test]
+fn partitions_lose_nothing() {
+    passes("partitions", 1, 60);
+}
+
+#[test]
+fn bad_disks_lose_nothing() {
+    passes("disks", 1, 60);
+}
+
+#[test]
+fn bad_clocks_lose_nothing() {
+    passes("clocks", 1, 60);
+}
+
+#[test]
+fn cities_can_be_cut_off() {
+    passes("cities", 1, 40);
+}
+
+#[test]
+fn everything_at_once_loses_nothing() {
+    passes("mixed", 1, 60);
+}
+
+#[test]
+fn a_seed_plays_the_same_run_again() {
+    let plan = Plan::built_in("mixed").expect("it comes with the program");
+    let (first, again) = (sim::run(&plan, &Options::new(7, 20)), sim::run(&plan, &Options::new(7, 20)));
+    assert_eq!(first.hash, again.hash);
+}

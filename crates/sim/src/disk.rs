@@ -68,6 +68,7 @@ impl LogDisk {
         for (due, write) in std::mem::take(&mut self.pending) {
             if due <= now {
                 self.apply(&write);
+                write.surplus.iter().for_each(|segment| drop(self.segments.remove(segment)));
             } else {
                 left.push((due, write));
             }

@@ -8,13 +8,8 @@ use std::sync::Arc;
 use storage::log::LogFiles;
 use storage::rows::RowStores;
 
-<<<<<<< HEAD
 /// Small, so that rows are flushed, and the log is truncated, often.
 const MEMORY_BYTES: u64 = 2 * 1024 * 1024;
-=======
-/// Small, so that rows are flushed, and the log is truncated, often.
-const MEMORY_BYTES: u64 = 2 * 1024 * 1024;
->>>>>>> dc4fdbf (Play real nodes in the simulator, and plant faults for its checkers)
 
 pub struct Nodes;
 

@@ -55,10 +55,12 @@ impl Machine for Simulated {
     fn fingerprints(&mut self) -> Vec<Fingerprint> {
         let mut prints = Vec::new();
         for shard in self.0.replicas() {
-            let print = self.0.with_shard_mut(shard, |replica| (replica.applied(), replica.state_hash()));
-            if let Some((applied, Ok(hash))) = print {
-                prints.push(Fingerprint { shard, applied, hash });
-            }
+            let print = self.0.with_shard_mut(shard, |replica| {
+                let status = replica.status();
+                let hash = if status.rows { replica.state_hash(status.last_version).ok() } else { None };
+                hash.map(|hash| Fingerprint { shard, applied: status.applied, hash })
+            });
+            prints.extend(print.flatten());
         }
         prints
     }

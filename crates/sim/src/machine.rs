@@ -49,6 +49,8 @@ pub struct Holdings {
 pub trait Machine {
     fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>);
     fn holdings(&self) -> Holdings;
+    /// How many replicas vote, witnesses included, in each shard that this node leads.
+    fn voters(&self) -> Vec<(ShardId, usize)>;
     fn fingerprints(&mut self) -> Vec<Fingerprint>;
 }
 

@@ -1,7 +1,7 @@
 //! Real nodes as the world's machines.
 
 use crate::machine::{Birth, Factory, Fingerprint, Holdings, Machine, Start, address, sql_address};
-use base::{Now, Result};
+use base::{Now, Result, ShardId};
 use node::event::{Effect, Event};
 use node::{Node, NodeConfig};
 use std::sync::Arc;
@@ -39,6 +39,15 @@ struct Simulated(Node);
 impl Machine for Simulated {
     fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         self.0.step(now, event, effects);
+    }
+
+    fn voters(&self) -> Vec<(ShardId, usize)> {
+        let led = self.0.led().into_iter();
+        let counted = led.filter_map(|(shard, _)| {
+            let members = self.0.with_shard(shard, |replica| replica.members())?;
+            (!members.changing).then(|| (shard, members.voters.len() + members.witnesses.len()))
+        });
+        counted.collect()
     }
 
     fn holdings(&self) -> Holdings {

@@ -117,7 +117,7 @@ fn two() -> u32 {
 }
 
 fn short_pause() -> [u64; 2] {
-    [5, 60]
+    [10, 250]
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -344,7 +344,7 @@ impl World {
                 }
             }
             Report::Fault(error) => {
-                self.trace.note(at, || format!("{node} reports a fault: {error:?}"));
+                self.trace.detail(at, || format!("{node} reports a fault: {error:?}"));
                 *self.reports.entry(error.to_string()).or_default() += 1;
             }
             Report::Info(text) => self.trace.note(at, || format!("{node}: {text}")),
@@ -412,6 +412,12 @@ impl World {
     }
 
     fn tell_client(&mut self, client: u32, payload: Payload) {
+        if self.trace.is_verbose()
+            && let Payload::Responses(_, responses) = &payload
+        {
+            let now = self.now();
+            self.trace.detail(now, || format!("to client {client}: {responses:.300?}"));
+        }
         match payload {
             Payload::Responses(session, responses) => self.hub.borrow_mut().receive(client, session, responses),
             Payload::HangUp(session) => self.hub.borrow_mut().hang_up(client, session),

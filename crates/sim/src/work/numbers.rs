@@ -17,7 +17,9 @@ impl Sequences {
     }
 
     async fn take(&self, client: &Client) -> Result<(), Failure> {
-        let reply = client.run("SELECT nextval('tickets')").await?;
+        let result = client.run("SELECT nextval('tickets')").await;
+        client.fate(&result);
+        let reply = result?;
         if let Some(number) = reply.number(0, 0) {
             self.numbers.borrow_mut().record(number, client.id, client.now());
         }

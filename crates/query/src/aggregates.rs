@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// Our own aggregate of this name.
 pub fn find(name: &str, state: &SessionState) -> Option<Arc<AggregateUDF>> {
+    if name == crate::rewrite::subqueries::SINGLE {
+        return Some(Arc::new(AggregateUDF::new_from_impl(Single { signature: Signature::any(1, Volatility::Immutable) })));
+    }
     let mean = match name {
         "sum" => false,
         "avg" => true,
@@ -379,5 +382,81 @@ impl GroupsAccumulator for Totals {
 
     fn size(&self) -> usize {
         self.sums.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
+    }
+}
+
+/// The value of the only row: what a scalar subquery gives.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Single {
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for Single {
+    fn name(&self) -> &str {
+        crate::rewrite::subqueries::SINGLE
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types[0].clone())
+    }
+
+    fn return_field(&self, fields: &[FieldRef]) -> Result<FieldRef> {
+        Ok(result_field(self.name(), PgType::of_field(&fields[0]), fields[0].data_type().clone()))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let value = Field::new(format!("{}[value]", args.name), args.input_fields[0].data_type().clone(), true);
+        Ok(vec![Arc::new(value), Arc::new(Field::new(format!("{}[count]", args.name), DataType::Int64, true))])
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(OnlyValue { value: ScalarValue::try_new_null(args.return_type())?, count: 0 }))
+    }
+}
+
+#[derive(Debug)]
+struct OnlyValue {
+    value: ScalarValue,
+    count: i64,
+}
+
+impl OnlyValue {
+    fn add(&mut self, values: &ArrayRef, row: usize, count: i64) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.count += count;
+        if self.count > 1 {
+            return Err(raise(SqlState::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"));
+        }
+        self.value = ScalarValue::try_from_array(values, row)?;
+        Ok(())
+    }
+}
+
+impl Accumulator for OnlyValue {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        (0..values[0].len()).try_for_each(|row| self.add(&values[0], row, 1))
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let counts: Int64Array = states[1].as_primitive::<Int64Type>().clone();
+        (0..states[0].len()).try_for_each(|row| self.add(&states[0], row, counts.value(row)))
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(self.value.clone())
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.value.clone(), ScalarValue::Int64(Some(self.count))])
+    }
+
+    fn size(&self) -> usize {
+        size_of::<OnlyValue>() + self.value.size()
     }
 }

@@ -96,7 +96,7 @@ pub fn literal_as(literal: &Expr, target: PgType, context: &Arc<QueryContext>) -
     };
     let scalar = ScalarValue::Utf8(Some(text.clone()));
     let data_type = carrier(&DataType::Utf8, Some(&scalar), target)?;
-    let value = if is_named(target) {
+    let value = if objects::is_named(target) {
         let oid = objects::oid_of_name(context, target.oid, &text).map_err(external)?;
         ScalarValue::UInt32(Some(oid))
     } else if target.oid == oid::OID || target.oid == oid::XID {
@@ -121,11 +121,6 @@ fn evaluable(ty: PgType) -> PgType {
         oid::ACLITEM_ARRAY => PgType::of(oid::TEXT_ARRAY),
         _ => ty,
     }
-}
-
-/// Types that print as the name of a catalog object.
-fn is_named(ty: PgType) -> bool {
-    matches!(ty.oid, oid::REGCLASS | oid::REGTYPE | oid::REGPROC | oid::REGNAMESPACE | oid::REGROLE)
 }
 
 /// Conversions that mean the same in Arrow.
@@ -215,7 +210,7 @@ fn check(source: &Field, scalar: Option<&ScalarValue>, target: PgType) -> Result
         || *source.data_type() == DataType::Null
         || from.is_string()
         || target.is_string()
-        || is_named(target)
+        || objects::is_named(target)
         || from.is_oid()
         || target.is_oid()
     {
@@ -238,10 +233,10 @@ impl Cast {
         if passes_through(source, target, from, to) {
             return Ok(column.clone());
         }
-        if is_named(target) && source.is_string() {
+        if objects::is_named(target) && source.is_string() {
             return self.names_to_oids(column, target);
         }
-        if is_named(source) && target.is_string() {
+        if objects::is_named(source) && target.is_string() {
             return self.oids_to_names(column, source);
         }
         if source.is_oid() && target.is_string() {

@@ -84,8 +84,18 @@ fn translate_schema(error: &SchemaError) -> Error {
         SchemaError::AmbiguousReference { field } => {
             Error::new(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name))
         }
-        SchemaError::FieldNotFound { field, .. } => undefined_column(field),
-        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+        SchemaError::FieldNotFound { field, valid_fields } => match &field.relation {
+            Some(relation)
+                if !valid_fields.iter().any(|known| known.relation.as_ref().is_some_and(|known| known.table() == relation.table())) =>
+            {
+                Error::new(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{}\"", relation.table()))
+            }
+            _ => undefined_column(field),
+        },
+        SchemaError::DuplicateQualifiedField { qualifier, .. } => {
+            Error::new(SqlState::DUPLICATE_ALIAS, format!("table name \"{}\" specified more than once", qualifier.table()))
+        }
+        SchemaError::DuplicateUnqualifiedField { name } => {
             Error::new(SqlState::DUPLICATE_COLUMN, format!("column name \"{name}\" is specified more than once"))
         }
     }
@@ -136,6 +146,9 @@ fn translate_cast(message: &str) -> Error {
 fn translate_plan(message: &str) -> Error {
     let has = |needle: &str| message.contains(needle);
     let error = |state| Error::new(state, tidy(message));
+    if let Some((own, state)) = inner_error(message) {
+        return Error::new(state, own);
+    }
     if let Some(name) = message.strip_prefix("Invalid function '").and_then(|rest| rest.split('\'').next()) {
         return Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
     }
@@ -149,13 +162,16 @@ fn translate_plan(message: &str) -> Error {
     if has("could not be resolved from available columns") || has("must be in the GROUP BY clause") || has("must appear in the GROUP BY") {
         return Error::new(SqlState::GROUPING_ERROR, "a column must appear in the GROUP BY clause or be used in an aggregate function");
     }
-    if has("expressions must appear in select list") {
+    if has("Aggregate functions are not allowed") {
+        return Error::new(SqlState::GROUPING_ERROR, "aggregate functions are not allowed in WHERE");
+    }
+    if has("must appear in select list") {
         return Error::new(SqlState::INVALID_COLUMN_REFERENCE, "ORDER BY expressions must appear in the select list of SELECT DISTINCT");
     }
-    if has("not in select list") || has("Cannot find column with position") {
+    if has("not in select list") || has("Cannot find column with position") || has("column out of bounds") {
         return Error::new(SqlState::INVALID_COLUMN_REFERENCE, "the position is not in the select list");
     }
-    if has("Cannot coerce") || has("Cannot infer common argument type") || has("Cannot get result type") {
+    if has("Cannot coerce") || has("Cannot infer common argument type") || has("Cannot get result type") || has("common type to coerce") {
         return Error::new(SqlState::UNDEFINED_FUNCTION, "operator does not exist for the types of its arguments")
             .with_hint("You might need to add explicit type casts.");
     }
@@ -184,6 +200,14 @@ fn translate_plan(message: &str) -> Error {
         return Error::unsupported(tidy(message));
     }
     error(SqlState::SYNTAX_ERROR)
+}
+
+/// An error of ours that the planner made part of its own text: `… External error: message (SQLSTATE 42883) …`.
+fn inner_error(message: &str) -> Option<(String, SqlState)> {
+    let (_, rest) = message.split_once("External error: ")?;
+    let (own, rest) = rest.split_once(" (SQLSTATE ")?;
+    let state: [u8; 5] = rest.as_bytes().get(..5)?.try_into().ok()?;
+    Some((own.to_owned(), SqlState(state)))
 }
 
 fn translate_execution(message: &str) -> Error {

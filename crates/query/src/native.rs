@@ -7,7 +7,7 @@ use crate::context::QueryContext;
 use crate::convert::{ColumnBuilder, ColumnReader};
 use crate::error::{external, translate};
 use crate::types::{NUMERIC_PRECISION, NUMERIC_SCALE, PgType, oid, result_field};
-use base::Error;
+use base::{Error, Wall};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
@@ -15,11 +15,14 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use datafusion::sql::sqlparser::ast;
-use sql::expr::{Columns, Env, NoAmbient, Parameters, Scope, ScopeColumn, bind};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use sql::expr::{Ambient, Columns, Env, Parameters, Scope, ScopeColumn, bind};
 use sql::types::Type;
 use sql::value::Value;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is done with the arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +44,11 @@ pub enum Form {
     },
     /// The first argument in the list of the others.
     InList,
+    /// SQL text of an expression over the one argument, which it calls by this name.
+    Over {
+        variable: String,
+        expression: String,
+    },
     /// `left op ANY (array)` or `ALL`.
     Quantified {
         op: ast::BinaryOperator,
@@ -99,7 +107,10 @@ impl Native {
         let mut columns = Vec::new();
         let mut operands = Vec::with_capacity(arguments.len());
         for (index, argument) in arguments.iter().enumerate() {
-            let name = format!("a{index}");
+            let name = match &self.form {
+                Form::Over { variable, .. } => variable.clone(),
+                _ => format!("a{index}"),
+            };
             let ty = evaluator_type(argument.ty)?;
             columns.push(ScopeColumn { name: name.clone(), ty, modifier: argument.ty.modifier, hidden: false });
             operands.push(argument.literal().unwrap_or_else(|| ast::Expr::Identifier(ast::Ident::with_quote('"', name))));
@@ -140,6 +151,7 @@ impl Form {
                 let expr = Box::new(next());
                 ast::Expr::InList { expr, list: operands, negated: false }
             }
+            Form::Over { expression, .. } => parse(expression),
             Form::Quantified { op, all: false } => {
                 ast::Expr::AnyOp { left: Box::new(next()), compare_op: op.clone(), right: Box::new(next()), is_some: false }
             }
@@ -151,6 +163,12 @@ impl Form {
             }
         }
     }
+}
+
+/// Text that came from a syntax tree, so it is one again.
+fn parse(expression: &str) -> ast::Expr {
+    let parsed = Parser::new(&PostgreSqlDialect {}).try_with_sql(expression).and_then(|mut parser| parser.parse_expr());
+    parsed.unwrap_or_else(|_| ast::Expr::Value(ast::Value::Null.with_empty_span()))
 }
 
 /// One argument: its type, and its value if that is a plain literal of the statement.
@@ -223,6 +241,20 @@ fn numeric_scale(form: &Form, arguments: &[Argument<'_>]) -> i8 {
     }
 }
 
+/// The wall clock and randomness: the engine runs outside of the deterministic cores.
+struct Surroundings;
+
+impl Ambient for Surroundings {
+    fn wall(&self) -> Wall {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Wall(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn random(&self) -> u64 {
+        RandomState::new().hash_one(0)
+    }
+}
+
 /// One row of a batch.
 struct BatchRow<'a> {
     readers: &'a [ColumnReader<'a>],
@@ -269,7 +301,7 @@ impl ScalarUDFImpl for Native {
         let readers: Vec<ColumnReader<'_>> =
             arrays.iter().zip(&arguments).map(|(array, argument)| ColumnReader::new(array.as_ref(), argument.ty)).collect();
         let settings = self.context.evaluator_settings();
-        let env = Env::new(&settings, &NoAmbient, &[]);
+        let env = Env::new(&settings, &Surroundings, &[]);
         let mut builder = ColumnBuilder::new(args.return_field.data_type(), rows)?;
         for row in 0..rows {
             let value = bound.eval(&BatchRow { readers: &readers, row }, &env).map_err(external)?;
@@ -285,7 +317,7 @@ pub fn constant(form: Form, argument: ast::Expr, carrier: &DataType, context: &Q
     let tree = form.tree(vec![argument]);
     let bound = bind(&tree, &Scope::empty(), &mut Parameters::default()).map_err(Error::from)?;
     let settings = context.evaluator_settings();
-    let value = bound.eval(&(), &Env::new(&settings, &NoAmbient, &[]))?;
+    let value = bound.eval(&(), &Env::new(&settings, &Surroundings, &[]))?;
     let mut builder = ColumnBuilder::new(carrier, 1).map_err(translate)?;
     builder.push_rounded(&value).map_err(translate)?;
     ScalarValue::try_from_array(&builder.finish().map_err(translate)?, 0).map_err(translate)

@@ -252,8 +252,9 @@ impl ContextProvider for Tables {
         self.state.config_options()
     }
 
+    /// Never shown, but the planner wants some name to suggest.
     fn udf_names(&self) -> Vec<String> {
-        Vec::new()
+        vec![String::from("coalesce")]
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
-use datafusion::common::Result;
+use datafusion::common::{Constraint, Constraints, Result};
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -40,6 +40,8 @@ pub struct StoredTable {
     columns: Vec<usize>,
     layout: Arc<RowLayout>,
     schema: SchemaRef,
+    /// The primary key: what it determines may stand beside a `GROUP BY` of it.
+    constraints: Constraints,
     port: Arc<Port>,
 }
 
@@ -57,7 +59,10 @@ impl StoredTable {
             let field = field.with_nullable(!column.not_null);
             fields.push(mark_origin(field, table.oid, i16::try_from(index + 1).unwrap_or(0)));
         }
-        Ok(StoredTable { table, columns, layout, schema: Arc::new(Schema::new(fields)), port })
+        let key: Option<Vec<usize>> = table.primary_key.iter().map(|column| columns.iter().position(|known| known == column)).collect();
+        let key = key.filter(|key| !key.is_empty());
+        let constraints = Constraints::new_unverified(key.map(Constraint::PrimaryKey).into_iter().collect());
+        Ok(StoredTable { table, columns, layout, schema: Arc::new(Schema::new(fields)), constraints, port })
     }
 }
 
@@ -65,6 +70,10 @@ impl StoredTable {
 impl TableProvider for StoredTable {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.constraints)
     }
 
     fn table_type(&self) -> TableType {

@@ -200,3 +200,73 @@ fn series(start: i64, stop: i64, step: i64) -> Result<Vec<i64>> {
     }
     Ok((0..count as i64).map(|index| start + index * step).collect())
 }
+
+/// Computes an expression for each element.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Map {
+    element: Arc<ScalarUDF>,
+    signature: Signature,
+}
+
+impl Map {
+    pub fn udf(element: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+        Arc::new(ScalarUDF::new_from_impl(Map { element, signature: Signature::any(1, Volatility::Immutable) }))
+    }
+
+    fn item(&self, list: &Field) -> Result<FieldRef> {
+        let DataType::List(item) = list.data_type() else {
+            return Err(raise(SqlState::DATATYPE_MISMATCH, "unnest of a value that is not an array"));
+        };
+        let ty = PgType::of_field(list).element().unwrap_or(PgType::of_arrow(item.data_type()));
+        Ok(result_field("item", ty, item.data_type().clone()))
+    }
+}
+
+impl ScalarUDFImpl for Map {
+    fn name(&self) -> &str {
+        "florin_map"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Err(external(Error::internal("a map was asked for its type without its argument")))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let item = self.item(&args.arg_fields[0])?;
+        let result = self.element.return_field_from_args(ReturnFieldArgs { arg_fields: &[item], scalar_arguments: &[None] })?;
+        let carrier = DataType::List(Arc::new(Field::new_list_field(result.data_type().clone(), true)));
+        let ty = PgType::of_field(&result).array().unwrap_or(PgType::of_arrow(&carrier));
+        Ok(result_field("array", ty, carrier))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let array = args.args[0].to_array(args.number_rows)?;
+        let DataType::List(field) = args.return_field.data_type() else {
+            return Err(external(Error::internal("a map that gives no array")));
+        };
+        let list = array.as_list::<i32>();
+        let item = self.item(&args.arg_fields[0])?;
+        let elements = ScalarFunctionArgs {
+            args: vec![ColumnarValue::Array(list.values().clone())],
+            arg_fields: vec![item],
+            number_rows: list.values().len(),
+            return_field: field.clone(),
+            config_options: args.config_options.clone(),
+        };
+        let mapped = self.element.invoke_with_args(elements)?.to_array(list.values().len())?;
+        // NULL instead of an array has no elements, and `ARRAY(…)` over none is empty.
+        let mapped = ListArray::try_new(field.clone(), list.offsets().clone(), mapped, list.nulls().cloned())?;
+        let empty = ScalarFunctionArgs {
+            args: vec![ColumnarValue::Array(Arc::new(mapped))],
+            arg_fields: vec![args.return_field.clone()],
+            number_rows: args.number_rows,
+            return_field: args.return_field,
+            config_options: args.config_options,
+        };
+        ArrayOrEmpty::udf().invoke_with_args(empty)
+    }
+}

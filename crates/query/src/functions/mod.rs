@@ -39,39 +39,6 @@ const LIBRARY: &[&str] = &[
     "string_to_array",
     "array_positions",
     "array_replace",
-    // Until the native evaluator has them:
-    "lower",
-    "upper",
-    "length",
-    "char_length",
-    "character_length",
-    "octet_length",
-    "bit_length",
-    "substr",
-    "replace",
-    "strpos",
-    "split_part",
-    "concat",
-    "concat_ws",
-    "left",
-    "right",
-    "lpad",
-    "rpad",
-    "repeat",
-    "reverse",
-    "starts_with",
-    "initcap",
-    "ascii",
-    "chr",
-    "btrim",
-    "ltrim",
-    "rtrim",
-    "translate",
-    "regexp_replace",
-    "regexp_like",
-    "regexp_count",
-    "to_hex",
-    "overlay",
 ];
 /// Aggregates of the planner's library that mean the same in PostgreSQL.
 const LIBRARY_AGGREGATES: &[&str] = &[
@@ -133,6 +100,11 @@ impl Functions {
             let escape = Some(detail.to_owned());
             return match form {
                 "florin_any" | "florin_all" => native(Form::Quantified { op: operator(detail)?, all: form == "florin_all" }),
+                "florin_map" => {
+                    let (variable, expression) = detail.split_once(' ')?;
+                    let form = Form::Over { variable: variable.to_owned(), expression: expression.to_owned() };
+                    Some(arrays::Map::udf(Native::udf("map", form, self.context.clone())))
+                }
                 "florin_extract" => native(Form::Extract(detail.to_owned())),
                 "florin_like" => native(Form::Like { insensitive: false, escape }),
                 "florin_ilike" => native(Form::Like { insensitive: true, escape }),

@@ -3,7 +3,7 @@
 use crate::native::any_arguments;
 use crate::types::{PgType, oid, result_field};
 use datafusion::arrow::array::{Array, AsArray, Int32Array};
-use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ enum Kind {
     TypeOf,
     ArrayUpper,
     ArrayLower,
+    Plain,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -27,6 +28,7 @@ pub fn find(name: &str) -> Option<Arc<ScalarUDF>> {
         "pg_typeof" => Kind::TypeOf,
         "array_upper" => Kind::ArrayUpper,
         "array_lower" => Kind::ArrayLower,
+        crate::rewrite::subqueries::PLAIN => Kind::Plain,
         _ => return None,
     };
     Some(Arc::new(ScalarUDF::new_from_impl(Simple { name: name.to_owned(), kind, signature: any_arguments(Volatility::Immutable) })))
@@ -41,23 +43,30 @@ impl ScalarUDFImpl for Simple {
         &self.signature
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         Ok(match self.kind {
+            Kind::Plain => types[0].clone(),
             Kind::TypeOf => DataType::UInt32,
             Kind::ArrayUpper | Kind::ArrayLower => DataType::Int32,
         })
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let expected = if self.kind == Kind::TypeOf { 1 } else { 2 };
+        let expected = if matches!(self.kind, Kind::TypeOf | Kind::Plain) { 1 } else { 2 };
         if args.arg_fields.len() != expected {
             return Err(crate::plan::undefined_function(&self.name));
+        }
+        if self.kind == Kind::Plain {
+            return Ok(Arc::new(Field::new(&self.name, args.arg_fields[0].data_type().clone(), true)));
         }
         let ty = if self.kind == Kind::TypeOf { oid::REGTYPE } else { oid::INT4 };
         Ok(result_field(&self.name, PgType::of(ty), self.return_type(&[])?))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if self.kind == Kind::Plain {
+            return Ok(args.args[0].clone());
+        }
         if self.kind == Kind::TypeOf {
             let ty = PgType::of_field(&args.arg_fields[0]);
             return Ok(ColumnarValue::Scalar(ScalarValue::UInt32(Some(ty.oid))));

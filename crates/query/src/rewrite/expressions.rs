@@ -1,7 +1,7 @@
 //! Expressions: PostgreSQL's special forms become plain operators and function calls.
 
-use super::queries::{typed_number, unwrap_number};
-use super::{PREFIX, Rewriter, call, string, take, typenames};
+use super::queries::{typed_number, unwrap_frame, unwrap_number};
+use super::{PREFIX, Rewriter, call, string, subqueries, take, typenames};
 use crate::types::{PgType, oid};
 use base::{Error, SqlState};
 use datafusion::sql::sqlparser::ast::*;
@@ -52,7 +52,19 @@ impl Rewriter<'_> {
                 searched_case(expr);
                 Ok(())
             }
-            Expr::Function(function) => check_function(function),
+            Expr::Subquery(query) => {
+                subqueries::single_row(query);
+                Ok(())
+            }
+            Expr::Function(function) => {
+                if let FunctionArguments::Subquery(query) = &function.args
+                    && let Some(mapped) = subqueries::mapped_array(query)
+                {
+                    *expr = mapped;
+                    return Ok(());
+                }
+                check_function(function)
+            }
             _ => Ok(()),
         }
     }
@@ -124,6 +136,9 @@ impl Rewriter<'_> {
 
     fn function(&mut self, mut function: Function) -> Result<Expr, Error> {
         let name = plain_name(&mut function.name);
+        if let Some(WindowType::WindowSpec(spec)) = &mut function.over {
+            unwrap_frame(spec);
+        }
         if SEQUENCE_FUNCTIONS.contains(&name.as_str()) {
             return Err(Error::unsupported(format!("{name} in a query over joins, groups or many tables")));
         }
@@ -162,7 +177,9 @@ fn unwrap_argument(argument: &mut FunctionArg) {
 
 fn check_function(function: &Function) -> Result<(), Error> {
     let first = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()).unwrap_or_default();
-    if first.starts_with(PREFIX) && function.name.0.len() == 1 {
+    // Ours, made before the visitor came here.
+    let made = first.starts_with("florin_map ") || matches!(first.as_str(), subqueries::SINGLE | subqueries::PLAIN);
+    if first.starts_with(PREFIX) && function.name.0.len() == 1 && !made {
         return Err(Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {first} does not exist")));
     }
     Ok(())

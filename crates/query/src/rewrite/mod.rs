@@ -6,6 +6,7 @@
 pub mod columns;
 mod expressions;
 mod queries;
+pub mod subqueries;
 mod tables;
 pub mod typenames;
 

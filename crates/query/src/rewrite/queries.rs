@@ -1,6 +1,6 @@
 //! Queries, selects and what stands in `FROM`.
 
-use super::{Rewriter, call, columns, number, string, take};
+use super::{Rewriter, call, columns, number, string, subqueries, take};
 use crate::types::oid;
 use base::Error;
 use datafusion::sql::sqlparser::ast::*;
@@ -12,6 +12,10 @@ impl Rewriter<'_> {
         }
         if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty() {
             return Err(Error::unsupported("a clause of this query"));
+        }
+        refuse_counted_sets(&query.body)?;
+        if let Some(With { recursive: true, cte_tables, .. }) = &mut query.with {
+            cte_tables.iter_mut().for_each(|cte| plain_terms(&mut cte.query.body));
         }
         if let Some(fetch) = query.fetch.take() {
             fetch_as_limit(query, fetch)?;
@@ -75,12 +79,23 @@ impl Rewriter<'_> {
         }
         self.prune_empty(select);
         columns::name_all(&mut select.projection);
+        subqueries::dissolve_laterals(select);
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                subqueries::in_results(expr)?;
+            }
+        }
         Ok(())
     }
 
     pub(super) fn leave_select(&mut self, select: &mut Select) -> Result<(), Error> {
         if let GroupByExpr::Expressions(expressions, _) = &mut select.group_by {
             expressions.iter_mut().for_each(unwrap_number);
+        }
+        for NamedWindowDefinition(_, window) in &mut select.named_window {
+            if let NamedWindowExpr::WindowSpec(spec) = window {
+                unwrap_frame(spec);
+            }
         }
         if let Some(Distinct::On(expressions)) = &mut select.distinct {
             expressions.iter_mut().for_each(unwrap_number);
@@ -117,12 +132,51 @@ fn fetch_as_limit(query: &mut Query, fetch: Fetch) -> Result<(), Error> {
     Ok(())
 }
 
+/// `EXCEPT ALL` and `INTERSECT ALL` count rows; the engine's do not.
+fn refuse_counted_sets(body: &SetExpr) -> Result<(), Error> {
+    let SetExpr::SetOperation { left, right, op, set_quantifier } = body else { return Ok(()) };
+    if *op != SetOperator::Union && matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName) {
+        return Err(Error::unsupported(format!("{op} ALL")));
+    }
+    refuse_counted_sets(left)?;
+    refuse_counted_sets(right)
+}
+
+/// Both terms of a recursive query must agree in everything that is known of their columns, so that is made as little as can be.
+fn plain_terms(body: &mut SetExpr) {
+    let SetExpr::SetOperation { left, right, .. } = body else { return };
+    for term in [left, right] {
+        if let SetExpr::Select(select) = term.as_mut() {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                    let name = Ident::with_quote('"', columns::name_of(expr));
+                    let plain = call(subqueries::PLAIN, vec![take(expr)]);
+                    *item = match item {
+                        SelectItem::ExprWithAlias { alias, .. } => SelectItem::ExprWithAlias { expr: plain, alias: alias.clone() },
+                        _ => SelectItem::ExprWithAlias { expr: plain, alias: name },
+                    };
+                }
+            }
+        }
+    }
+}
+
 fn same_length(values: &Values) -> Result<(), Error> {
     let first = values.rows.first().map_or(0, |row| row.content.len());
     if values.rows.iter().any(|row| row.content.len() != first) {
         return Err(Error::new(base::SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length"));
     }
     Ok(())
+}
+
+/// The offsets of a window's frame are plain numbers too.
+pub(super) fn unwrap_frame(spec: &mut WindowSpec) {
+    let Some(frame) = &mut spec.window_frame else { return };
+    for bound in [Some(&mut frame.start_bound), frame.end_bound.as_mut()].into_iter().flatten() {
+        if let WindowFrameBound::Preceding(Some(offset)) | WindowFrameBound::Following(Some(offset)) = bound {
+            unwrap_number(offset);
+        }
+    }
 }
 
 /// Undoes [`typed_number`] where the planner reads the number itself.

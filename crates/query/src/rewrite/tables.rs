@@ -171,7 +171,7 @@ fn drop_subqueries(expr: &mut Expr) {
     });
 }
 
-fn has_aggregate(expr: &Expr) -> bool {
+pub fn has_aggregate(expr: &Expr) -> bool {
     let found = visit_expressions(expr, |part| match part {
         Expr::Function(function) => {
             let name =

@@ -187,6 +187,11 @@ pub fn oid_of_name(context: &QueryContext, type_oid: u32, name: &str) -> Result<
     }
 }
 
+/// Types that print as the name of a catalog object.
+pub fn is_named(ty: crate::types::PgType) -> bool {
+    matches!(ty.oid, oid::REGCLASS | oid::REGTYPE | oid::REGPROC | oid::REGNAMESPACE | oid::REGROLE)
+}
+
 pub fn type_oid_of(name: &str) -> Option<u32> {
     let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
     let quoted = plain.starts_with('"');

@@ -89,16 +89,18 @@ async fn drive(
     observe::wait_until_serving(&targets, options.mode.voters(), Duration::from_secs(SETTLE_SECONDS_MAX)).await?;
     posting::prepare(&targets, payments).await?;
 
-    let board = Arc::new(posting::Board::new(payments.len(), Instant::now()));
+    let board = Arc::new(posting::Board::new(payments.len(), options.seconds, Instant::now()));
     let view = view::View::new(options, payments, &board, &targets, cluster.places());
     let drawing = tokio::spawn(Arc::clone(&view).run());
     let mut posters = tokio::task::JoinSet::new();
     for number in 0..POSTERS {
         posters.spawn(posting::post_all(number, Arc::clone(payments), Arc::clone(&board), Arc::clone(&targets)));
     }
+    let balancing = tokio::spawn(observe::balance(Arc::clone(&targets)));
     let plan = plan::plan(options);
     let faults = faults::inject(&plan, cluster, &board, &view).await?;
     posting::finish(&board, &mut posters, options.seconds).await;
+    balancing.abort();
     drawing.abort();
     view.close();
 

@@ -2,6 +2,8 @@
 
 use super::posting::{self, Targets};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -55,7 +57,7 @@ pub async fn node_in(target: &posting::Target, zone: &str) -> Result<String, Str
 /// The view of the first node that answers. All nodes are asked at once, so that silent ones cost nothing.
 pub async fn picture(targets: &Targets) -> Option<Picture> {
     let mut questions = tokio::task::JoinSet::new();
-    for target in targets {
+    for target in targets.iter() {
         let single = posting::Target { name: target.name.clone(), zone: target.zone.clone(), port: target.port, open: true.into() };
         questions.spawn(async move {
             let client = posting::connect(&single).await?;
@@ -87,7 +89,7 @@ pub async fn wait_until_serving(targets: &Targets, voters: usize, bound: Duratio
 }
 
 async fn serving(targets: &Targets, voters: usize) -> Result<(), String> {
-    for target in targets {
+    for target in targets.iter() {
         let client = posting::connect(target).await.map_err(|reason| format!("{}: {reason}", target.name))?;
         let picture = picture_of(&client).await.map_err(|reason| format!("{}: {reason}", target.name))?;
         if picture.leaders.is_empty() || picture.leaders.values().any(Option::is_none) {
@@ -98,4 +100,17 @@ async fn serving(targets: &Targets, voters: usize) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Keeps `Targets::preferred` at the node that leads, as a load balancer's health checks do. Runs until it is aborted.
+pub async fn balance(targets: Arc<Targets>) {
+    loop {
+        if let Some(picture) = picture(&targets).await
+            && let Some(zone) = picture.leaders.get(&0).cloned().flatten()
+            && let Some(leading) = targets.iter().position(|target| target.zone == zone)
+        {
+            targets.preferred.store(leading, Ordering::Relaxed);
+        }
+        tokio::time::sleep(Duration::from_millis(PAUSE_MILLIS)).await;
+    }
 }

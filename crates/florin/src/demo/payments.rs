@@ -3,6 +3,7 @@
 use base::Money;
 use clearing::nacha::{self, Direction};
 use std::io::Read;
+use std::ops::Range;
 
 /// Origin and licence: testdata/MANIFEST.md.
 const FILE: &[u8] = include_bytes!("../../../../testdata/nacha/PPD-200-batches-100000-entries.ach.gz");
@@ -20,9 +21,14 @@ pub struct Payment {
     pub amount: i64,
 }
 
+/// Most payments that one transaction posts: consecutive entries between the same two accounts.
+const CHUNK_PAYMENTS_MAX: usize = 10;
+
 #[derive(Debug)]
 pub struct Payments {
     pub list: Vec<Payment>,
+    /// What is posted in one transaction each, in order; together they are the whole list.
+    pub chunks: Vec<Range<usize>>,
     /// Names of all accounts, each once.
     pub accounts: Vec<String>,
     /// The file's own control record: what entries debit and credit receivers' accounts.
@@ -60,11 +66,39 @@ impl Payments {
             stated_debits: file.control.debits,
             stated_credits: file.control.credits,
             batches: file.batches.len(),
+            chunks: chunks(&list),
             list,
         })
     }
 
     pub fn len(&self) -> usize {
         self.list.len()
+    }
+}
+
+fn chunks(list: &[Payment]) -> Vec<Range<usize>> {
+    let mut chunks: Vec<Range<usize>> = Vec::new();
+    let key = |payment: &Payment| (payment.batch, payment.debit.clone(), payment.credit.clone());
+    for (index, payment) in list.iter().enumerate() {
+        match chunks.last_mut() {
+            Some(last) if last.len() < CHUNK_PAYMENTS_MAX && key(&list[last.start]) == key(payment) => last.end = index + 1,
+            _ => chunks.push(index..index + 1),
+        }
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_payment_of_the_file_is_in_one_chunk() {
+        let payments = Payments::load().expect("the file is good");
+        assert!(payments.chunks.iter().all(|chunk| (1..=CHUNK_PAYMENTS_MAX).contains(&chunk.len())));
+        assert!(payments.chunks.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert_eq!(payments.chunks.iter().map(ExactSizeIterator::len).sum::<usize>(), payments.len());
+        let total: i128 = payments.list.iter().map(|payment| i128::from(payment.amount)).sum();
+        assert_eq!(Money(total), payments.stated_credits);
     }
 }

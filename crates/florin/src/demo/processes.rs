@@ -99,7 +99,7 @@ impl Cluster {
             port: process.sql,
             open: AtomicBool::new(true),
         };
-        let targets = Arc::new(processes.iter().map(target).collect());
+        let targets = Arc::new(Targets::new(processes.iter().map(target).collect()));
         let mut cluster = Cluster { directory, keep, token: String::new(), processes, cut_zones: BTreeSet::new(), targets };
         match cluster.bring_up(mode).await {
             Ok(()) => Ok(cluster),

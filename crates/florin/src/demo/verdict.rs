@@ -65,6 +65,9 @@ pub async fn judge(
 ) -> Result<Verdict, String> {
     let elapsed = Duration::from_micros(board.last_commit());
     let client = posting::connect(&targets[0]).await?;
+    // One snapshot for all questions: a payment whose client gave up may be committed this very moment.
+    let begin = client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+    begin.map_err(|error| posting::explain("beginning the count", &error))?;
     let mut found = BTreeSet::new();
     let mut duplicated = 0;
     let (mut debited, mut credited) = (Money::ZERO, Money::ZERO);
@@ -171,7 +174,7 @@ async fn replica_states(targets: &Targets) -> Result<Vec<String>, String> {
     let start = Instant::now();
     loop {
         let mut states = Vec::new();
-        for target in targets {
+        for target in targets.iter() {
             let client = posting::connect(target).await?;
             let rows = observe::rows(&client, "SELECT shard, applied, state_hash FROM florin.replicas ORDER BY shard").await?;
             let text: Vec<String> =

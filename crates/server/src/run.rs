@@ -10,9 +10,9 @@ use crate::internal::Internal;
 use crate::listening::Addresses;
 use crate::metrics::Metrics;
 use crate::node_thread;
-use crate::shared::Shared;
 use crate::options::{self, Options};
 use crate::postgres::SqlServer;
+use crate::shared::Shared;
 use crate::transport::join::{self, Doorkeeper, Newcomer, PeerRecord};
 use crate::transport::links::Links;
 use crate::transport::{self, Transport, tls};
@@ -75,14 +75,8 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
 
     let (inbox, metrics, shared) = (Arc::new(Inbox::default()), Arc::new(Metrics::default()), Arc::new(Shared::new()));
     let links = Arc::new(Links::new(options.locality.clone()));
-    let transport = Transport::new(
-        runtime.handle().clone(),
-        &keys,
-        &node_keys,
-        Arc::clone(&links),
-        Arc::clone(&inbox),
-        Arc::clone(&metrics),
-    )?;
+    let transport =
+        Transport::new(runtime.handle().clone(), &keys, &node_keys, Arc::clone(&links), Arc::clone(&inbox), Arc::clone(&metrics))?;
     let transport = Arc::new(transport);
     if options.control == options::Control::Stdin {
         let control = Control { links: Arc::clone(&links), shared: Arc::clone(&shared), inbox: Arc::clone(&inbox) };

@@ -3,9 +3,11 @@
 //! A second thread makes the next segment file ahead of time, so that no write waits for sixteen megabytes of zeros.
 
 use super::files::FileLogFiles;
+use super::priority::raise_this_thread;
 use super::writer::{WriteMode, Writer};
 use base::{Error, Result, SqlState};
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use storage::log::{LogFiles, LogWrite, SEGMENT_BYTES};
@@ -57,9 +59,17 @@ impl DiskThread {
         }
         let body = move || {
             // Made here: a ring may be used only by the thread that made it.
-            let writer = Writer::new(files.clone(), options.mode);
-            tracing::info!(mode = ?writer.mode(), "the log's disk is ready");
-            Body { files, options, writer, maker, report: Box::new(report) }.run(&incoming);
+            let urgent = raise_this_thread();
+            // A ring may hand a write to a thread of the kernel, which then waits for a processor in this one's stead.
+            let best = if urgent { options.mode.max(WriteMode::Direct) } else { options.mode };
+            let writer = Writer::new(files.clone(), best);
+            tracing::info!(mode = ?writer.mode(), urgent, "the log's disk is ready");
+            let body = Body { files, options, writer, maker, report: Box::new(report) };
+            // Without this thread the node would wait for its log for ever.
+            if catch_unwind(AssertUnwindSafe(|| body.run(&incoming))).is_err() {
+                tracing::error!("the log's thread broke an assumption: the process stops at once; please report this");
+                std::process::abort();
+            }
         };
         let thread = Builder::new().name("log-disk".into()).spawn(body).map_err(|error| cannot_start(&error))?;
         Ok(DiskThread { writes: Some(writes), thread: Some(thread) })
@@ -78,7 +88,7 @@ impl Drop for DiskThread {
     fn drop(&mut self) {
         self.writes = None;
         if let Some(thread) = self.thread.take() {
-            // A panic there was reported by the panic hook.
+            // It does not panic: see its body.
             let _ = thread.join();
         }
     }
@@ -210,6 +220,24 @@ mod tests {
                 }
             }
             assert!(FileLogFiles::open(directory.path()).unwrap().segments().unwrap().len() > 8);
+        }
+    }
+
+    #[test]
+    fn each_means_writes_what_it_is_given() {
+        for mode in [WriteMode::Ring, WriteMode::Direct, WriteMode::Cached] {
+            let directory = tempfile::tempdir().unwrap();
+            let files = FileLogFiles::open(directory.path()).unwrap();
+            files.make(3, SEGMENT).unwrap();
+            let mut writer = Writer::new(files.clone(), mode);
+            assert!(writer.mode() >= mode, "never better than what was asked for");
+            for block in 0..20u64 {
+                let (offset, bytes) = (block * BLOCK_BYTES as u64, Bytes::from(vec![block as u8; BLOCK_BYTES]));
+                writer.write(&LogWrite { sequence: block, segment: 3, offset, bytes, surplus: Vec::new() }).unwrap();
+            }
+            let found = files.read(3).unwrap();
+            assert_eq!(found.len(), SEGMENT);
+            assert!(found.chunks(BLOCK_BYTES).take(20).zip(0..).all(|(block, fill)| block.iter().all(|byte| *byte == fill)));
         }
     }
 

@@ -6,6 +6,8 @@
 mod files;
 mod jobs;
 mod log_thread;
+#[allow(unsafe_code, reason = "one call of the system, which takes a pointer to its parameters")]
+mod priority;
 #[allow(unsafe_code, reason = "the ring takes raw pointers to buffers; the module's comment says why they stay valid")]
 mod ring;
 mod writer;

@@ -36,8 +36,11 @@ impl Ring {
             match self.ring.submit_and_wait(1) {
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ResourceBusy | ErrorKind::WouldBlock) => {}
-                // The entry may or may not be under way: the buffer must not be given back. Nothing can be relied on any more.
-                Err(error) => panic!("io_uring cannot be waited for: {error}"),
+                // The entry may or may not be under way, so the buffer must not be given back, not even by unwinding.
+                Err(error) => {
+                    tracing::error!(%error, "io_uring cannot be waited for: the process stops at once");
+                    std::process::abort();
+                }
             }
             if let Some(completion) = self.ring.completion().next() {
                 let result = completion.result();

@@ -399,7 +399,7 @@ fn order_rows() -> Vec<Vec<Value>> {
     rows(&[Type::Int8, Type::Int8, Type::Numeric, Type::Date, Type::Text], ORDERS)
 }
 
-fn kind_rows() -> Vec<Vec<Value>> {
+pub fn kind_rows() -> Vec<Vec<Value>> {
     let types = [
         Type::Int4,
         Type::Int2,

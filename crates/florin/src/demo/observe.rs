@@ -58,7 +58,13 @@ pub async fn node_in(target: &posting::Target, zone: &str) -> Result<String, Str
 pub async fn picture(targets: &Targets) -> Option<Picture> {
     let mut questions = tokio::task::JoinSet::new();
     for target in targets.iter() {
-        let single = posting::Target { name: target.name.clone(), zone: target.zone.clone(), port: target.port, open: true.into() };
+        let single = posting::Target {
+            name: target.name.clone(),
+            city: target.city,
+            zone: target.zone.clone(),
+            port: target.port,
+            open: true.into(),
+        };
         questions.spawn(async move {
             let client = posting::connect(&single).await?;
             picture_of(&client).await

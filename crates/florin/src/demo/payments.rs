@@ -22,7 +22,7 @@ pub struct Payment {
 }
 
 /// Most payments that one transaction posts: consecutive entries between the same two accounts.
-const CHUNK_PAYMENTS_MAX: usize = 10;
+const CHUNK_PAYMENTS_MAX: usize = 30;
 
 #[derive(Debug)]
 pub struct Payments {

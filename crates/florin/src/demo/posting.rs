@@ -27,6 +27,7 @@ const ERRORS_KEPT: usize = 50;
 /// A node's SQL address and whether clients should use it.
 pub struct Target {
     pub name: String,
+    pub city: &'static str,
     pub zone: String,
     pub port: u16,
     /// Cleared while the node is drained, as a load balancer does on a failing health check.
@@ -299,8 +300,12 @@ impl Poster<'_> {
             self.connection = None;
             self.at = preferred;
         }
-        if !self.targets[self.at].open.load(Ordering::Relaxed) {
-            self.move_on();
+        let is_open = |at: usize| self.targets[at].open.load(Ordering::Relaxed);
+        if !is_open(self.at) {
+            let city = self.targets[self.at].city;
+            let near = (0..self.targets.len()).find(|at| is_open(*at) && self.targets[*at].city == city);
+            self.connection = None;
+            self.at = near.unwrap_or((self.at + 1) % self.targets.len());
         }
     }
 

@@ -95,6 +95,7 @@ impl Cluster {
         }
         let target = |process: &Process| Target {
             name: process.place.name.clone(),
+            city: process.place.city,
             zone: process.place.zone.to_owned(),
             port: process.sql,
             open: AtomicBool::new(true),

@@ -35,15 +35,19 @@ impl Core {
         }
     }
 
-    fn install_catalog(&mut self, catalog: Catalog) {
+    /// What is odd about it, if it is older than what a shard told: then it is read again.
+    fn install_catalog(&mut self, catalog: Catalog) -> Option<String> {
+        let behind = (catalog.version < self.catalog.wanted)
+            .then(|| format!("the catalog's rows are of {}, but a shard told of {}", catalog.version, self.catalog.wanted));
         if catalog.version <= self.catalog.current.version {
-            return;
+            return behind;
         }
         self.catalog.wanted = self.catalog.wanted.max(catalog.version);
         self.catalog.current = Arc::new(catalog);
         for session in std::mem::take(&mut self.catalog.waiters) {
             self.wake(session);
         }
+        behind
     }
 }
 
@@ -71,7 +75,13 @@ impl NodeBackend {
     pub(crate) async fn load_catalog(self) {
         loop {
             match self.read_catalog().await {
-                Ok(catalog) => self.core.borrow_mut().install_catalog(catalog),
+                Ok(catalog) => {
+                    let behind = self.core.borrow_mut().install_catalog(catalog);
+                    if let Some(message) = behind {
+                        self.core.borrow_mut().fault(Error::internal(message));
+                        self.sleep(RETRY).await;
+                    }
+                }
                 Err(_) => {
                     self.sleep(RETRY).await;
                     continue;

@@ -118,10 +118,11 @@ impl Shard {
             // It must not be prepared later, by a message that is still under way.
             (None, None) => LogEntry::Refuse { txn },
         };
-        let index = self.propose(entry)?;
+        // Before the decision is applied: readers that wait for it go on then, with a snapshot that must show it.
         if let Some(version) = version {
             self.clock.observe(version);
         }
+        let index = self.propose(entry)?;
         self.end(txn);
         Ok((Response::Done, index))
     }

@@ -477,7 +477,11 @@ impl Shard {
         let (go_on, stay): (Vec<_>, Vec<_>) = delayed.into_iter().partition(which);
         self.requests.delayed = stay;
         for delayed in go_on {
-            self.run(delayed.pending);
+            if self.serves() {
+                self.run(delayed.pending);
+            } else {
+                self.refuse(delayed.pending.from, delayed.pending.id, Refusal::Busy);
+            }
         }
     }
 

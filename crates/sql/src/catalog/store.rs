@@ -286,7 +286,7 @@ fn read_table(oid: u32, row: &[u8]) -> Result<Table> {
 fn read_column(stored: StoredColumn) -> Result<Column> {
     let missing = match stored.missing {
         None => Value::Null,
-        Some(bytes) => stored::decode(&bytes, Type::from_oid(stored.type_oid).ok_or_else(damaged)?)?,
+        Some(bytes) => read_missing(&bytes, Type::from_oid(stored.type_oid).ok_or_else(damaged)?)?,
     };
     Ok(Column {
         name: stored.name,
@@ -303,6 +303,15 @@ fn read_column(stored: StoredColumn) -> Result<Column> {
         dropped: stored.dropped,
         missing,
     })
+}
+
+/// A value as rows hold it: of variable width with its length before it.
+fn read_missing(bytes: &[u8], ty: Type) -> Result<Value> {
+    let value = match stored::width(ty) {
+        Some(_) => Some(bytes),
+        None => stored::read_length(bytes).and_then(|(skip, length)| bytes.get(skip..skip + length)),
+    };
+    stored::decode(value.ok_or_else(damaged)?, ty)
 }
 
 fn read_sequence(oid: u32, row: &[u8]) -> Result<Sequence> {
@@ -386,13 +395,14 @@ mod tests {
             dropped: false,
             missing: Value::Int4(7),
         };
+        let text = Column { name: "b".into(), type_oid: Type::Text.oid(), missing: Value::text("none"), ..column.clone() };
         let index = Index { oid: 6, name: "t_pkey".into(), storage: StorageId(9), columns: vec![0], unique: true, primary: true };
         let table = Table {
             oid: 5,
             schema: "public".into(),
             name: "t".into(),
             storage: StorageId(9),
-            columns: vec![column],
+            columns: vec![column, text],
             primary_key: vec![0],
             shard_key: vec![0],
             indexes: vec![index],

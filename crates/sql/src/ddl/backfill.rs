@@ -53,7 +53,7 @@ impl<B: Backend> Session<B> {
     ) -> Result<()> {
         if unique {
             let taken = self.txn().buffer.get(&key).is_some_and(|pending| pending.row.is_some())
-                || match self.txn().staged.key(storage::access::storage_of(&key), &key) {
+                || match self.txn().staged.key(shard, &key) {
                     StagedKey::No => false,
                     StagedKey::Yes => true,
                     StagedKey::Forgotten => return Err(forgotten_key()),

@@ -156,8 +156,9 @@ impl<B: Backend> Session<B> {
         range: Option<storage::access::KeyRange>,
         run: &mut Run,
     ) -> Exec<()> {
+        let table = rows.catalog.tables.get(&table_oid).ok_or_else(|| Error::internal("the engine scans an unknown table"))?;
+        self.pinned = Some(table.clone());
         if let std::collections::btree_map::Entry::Vacant(vacant) = rows.scans.entry(scan) {
-            let table = rows.catalog.tables.get(&table_oid).ok_or_else(|| Error::internal("the engine scans an unknown table"))?;
             let shards = if table.shard_key.is_empty() { vec![self.backend.shard_of(base::SlotId(0))] } else { self.backend.shards() };
             let range = range.unwrap_or_else(|| storage_range(table.storage));
             vacant.insert(Scanner::new(shards.into_iter().map(|shard| (shard, range.clone())).collect(), false));

@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::plan::table::{TableInfo, key_of};
 use crate::session::Session;
 use crate::session::buffer::Pending;
+use crate::session::staging::{StagedKey, staged_read};
 use crate::session::txn::Exec;
 use base::{Error, ShardId, SqlState, Version};
 use std::collections::{BTreeMap, VecDeque};
@@ -41,8 +42,9 @@ impl<B: Backend> Session<B> {
         let mut rows: Vec<Option<Stored>> = vec![None; keys.len()];
         let mut asked: BTreeMap<ShardId, Vec<usize>> = BTreeMap::new();
         for (at, (shard, key)) in keys.iter().enumerate() {
-            let storage = storage::access::storage_of(key);
-            self.refuse_staged(storage)?;
+            if self.txn().staged.key(*shard, key) != StagedKey::No {
+                return Err(staged_read().into());
+            }
             match self.txn().buffer.get(key) {
                 Some(pending) => rows[at] = own(*shard, key, pending),
                 None => asked.entry(*shard).or_default().push(at),
@@ -50,8 +52,13 @@ impl<B: Backend> Session<B> {
         }
         for (shard, positions) in asked {
             for positions in positions.chunks(READ_KEYS_MAX) {
-                let reads = positions.iter().map(|at| KeyRead { key: keys[*at].1.clone(), lock }).collect();
-                let (found, _) = self.read(shard, reads, wait, &mut run.sight).await?;
+                let found = loop {
+                    let reads = positions.iter().map(|at| KeyRead { key: keys[*at].1.clone(), lock }).collect();
+                    match self.read(shard, reads, wait, &mut run.sight).await {
+                        Ok((found, _)) => break found,
+                        Err(error) => self.go_on(error).await?,
+                    }
+                };
                 for (at, found) in positions.iter().zip(found) {
                     rows[*at] = found.map(|Found { version, row }| Stored { shard, key: keys[*at].1.clone(), row, version });
                 }
@@ -64,7 +71,9 @@ impl<B: Backend> Session<B> {
     pub(crate) async fn next_chunk(&mut self, scanner: &mut Scanner, rows_max: u32, run: &mut Run) -> Exec<Option<Vec<Stored>>> {
         let Some((shard, range)) = scanner.parts.pop_front() else { return Ok(None) };
         self.check_interrupt()?;
-        self.refuse_staged(storage::access::storage_of(&range.start))?;
+        if self.txn().staged.reaches(shard, &range.start) {
+            return Err(staged_read().into());
+        }
         let rows_max = rows_max.clamp(1, SCAN_ROWS_MAX);
         let (found, resume) = self.scan(shard, range.clone(), scanner.reverse, rows_max, &mut run.sight).await?;
         let seen = match &resume {

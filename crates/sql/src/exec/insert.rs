@@ -122,7 +122,12 @@ impl<B: Backend> Session<B> {
         for (shard, reads) in wanted {
             for reads in reads.chunks(READ_KEYS_MAX) {
                 let wait = self.lock_wait();
-                let (found, _) = self.read(shard, reads.to_vec(), wait, &mut run.sight).await?;
+                let found = loop {
+                    match self.read(shard, reads.to_vec(), wait, &mut run.sight).await {
+                        Ok((found, _)) => break found,
+                        Err(error) => self.go_on(error).await?,
+                    }
+                };
                 taken.extend(reads.iter().zip(found).filter_map(|(read, found)| Some((read.key.clone(), found?))));
             }
         }
@@ -136,7 +141,7 @@ impl<B: Backend> Session<B> {
             let stored = |row: &storage::access::Row| Stored { shard, key: key.clone(), row: row.clone(), version: pending.base };
             return Ok(pending.row.as_ref().map(stored));
         }
-        match txn.staged.key(storage_of(key), key) {
+        match txn.staged.key(shard, key) {
             StagedKey::No => {}
             StagedKey::Yes => return Ok(Some(Stored { shard, key: key.clone(), row: Default::staged(), version: Version::ZERO })),
             StagedKey::Forgotten => return Err(forgotten_key()),

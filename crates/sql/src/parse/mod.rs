@@ -130,6 +130,7 @@ pub(crate) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
 /// The library's tree is as deep as a chain of operators is long, and whoever walks it recurses: so both are bounded before parsing.
 fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
     let mut chains = vec![0usize];
+    let mut cases = 0usize;
     for token in tokens {
         match &token.token {
             Token::LParen | Token::LBracket => chains.push(0),
@@ -138,6 +139,8 @@ fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
             }
             Token::Comma | Token::SemiColon => *chains.last_mut().expect("never empty") = 0,
             Token::Word(word) if word.quote_style.is_some() => {}
+            Token::Word(word) if word.value.eq_ignore_ascii_case("case") => cases += 1,
+            Token::Word(word) if word.value.eq_ignore_ascii_case("end") => cases = cases.saturating_sub(1),
             Token::Word(word) => {
                 let counts = ["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"];
                 if counts.iter().any(|w| w.eq_ignore_ascii_case(&word.value)) {
@@ -147,7 +150,7 @@ fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
             Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
             _ => *chains.last_mut().expect("never empty") += 1,
         }
-        if chains.len() > NESTING_MAX || chains.last().is_some_and(|chain| *chain > CHAIN_MAX) {
+        if chains.len() + cases > NESTING_MAX || chains.last().is_some_and(|chain| *chain > CHAIN_MAX) {
             return Err(too_deep());
         }
     }

@@ -58,6 +58,17 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// The one table of a native plan.
+    pub fn table(&self) -> Option<&Arc<crate::catalog::Table>> {
+        match &self.plan {
+            Plan::Select(plan) => plan.table.as_ref().map(|info| &info.table),
+            Plan::Insert(plan) => Some(&plan.table.table),
+            Plan::Update(plan) => Some(&plan.table.table),
+            Plan::Delete(plan) => Some(&plan.table.table),
+            _ => None,
+        }
+    }
+
     /// True if it may change rows or the schema.
     pub fn writes(&self) -> bool {
         match &self.plan {

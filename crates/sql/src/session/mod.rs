@@ -19,6 +19,7 @@ pub mod utility;
 pub mod wait;
 
 use crate::backend::Backend;
+use crate::catalog::Table;
 use crate::client::{ClientRequest, ClientResponse, Severity};
 use crate::engine::QueryId;
 use crate::exec::sequence::Drawn;
@@ -55,6 +56,8 @@ pub struct Session<B: Backend> {
     holds_snapshot: bool,
     /// The schema that the running statement was planned with.
     pub(crate) statement_schema: Option<SchemaVersion>,
+    /// The table that the running statement reads or changes.
+    pub(crate) pinned: Option<Arc<Table>>,
     /// Counts statements, so that sequences know when to draw ahead.
     pub(crate) statements_run: u64,
     pub(crate) row_ids: u32,
@@ -93,6 +96,7 @@ impl<B: Backend> Session<B> {
             skipping: false,
             holds_snapshot: false,
             statement_schema: None,
+            pinned: None,
             statements_run: 0,
             row_ids: 0,
             conflict_attempts: 0,

@@ -87,6 +87,8 @@ impl<B: Backend> Session<B> {
     /// Sends up to `rows_max` rows (0: all); `None`: more are there.
     pub(crate) async fn send_rows(&mut self, running: &mut Running, format: &RowFormat, rows_max: u64) -> Exec<Option<String>> {
         let mut left = if rows_max == 0 { u64::MAX } else { rows_max };
+        // The tag counts the rows of this turn.
+        running.sent = 0;
         loop {
             if running.waiting.is_empty() && !running.ended {
                 let wanted = left.min(u64::from(SCAN_ROWS_MAX)) as usize;

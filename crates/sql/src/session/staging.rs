@@ -14,7 +14,7 @@ const REMEMBERED_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Staged {
     parts: BTreeMap<ShardId, u32>,
-    tables: BTreeMap<StorageId, Outline>,
+    tables: BTreeMap<(StorageId, ShardId), Outline>,
 }
 
 /// The keys of one storage that were staged.
@@ -71,8 +71,8 @@ impl Staged {
         }
     }
 
-    fn note(&mut self, storage: StorageId, key: &Key) {
-        let outline = self.tables.entry(storage).or_default();
+    fn note(&mut self, shard: ShardId, key: &Key) {
+        let outline = self.tables.entry((storage::access::storage_of(key), shard)).or_default();
         if outline.highest.as_ref().is_none_or(|highest| key > highest) {
             outline.highest = Some(key.clone());
         }
@@ -95,7 +95,7 @@ impl<B: Backend> Session<B> {
         let by_shard = self.txn().buffer.take();
         for (shard, writes) in by_shard {
             for write in &writes {
-                self.txn().staged.note(storage::access::storage_of(&write.key), &write.key);
+                self.txn().staged.note(shard, &write.key);
             }
             for part in parts(writes) {
                 let number = self.txn().staged.parts(shard);
@@ -128,7 +128,7 @@ impl<B: Backend> Session<B> {
     }
 }
 
-fn staged_read() -> Error {
+pub(crate) fn staged_read() -> Error {
     Error::unsupported("reading a table in the transaction that wrote more rows into it than fit into memory")
         .with_hint("Commit first, then read.")
 }

@@ -112,6 +112,7 @@ impl<B: Backend> Session<B> {
         self.statements_run += 1;
         self.statement_schema = Some(planned.schema);
         self.conflict_attempts = 0;
+        self.pinned = planned.table().cloned();
         if planned.writes() {
             run.sight.follower = false;
         } else if run.sight.follower {

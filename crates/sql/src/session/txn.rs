@@ -6,7 +6,7 @@ use super::settings::Saved;
 use super::staging::Staged;
 use crate::backend::{Backend, CallError, CommitPart};
 use crate::catalog::Catalog;
-use crate::catalog::store::Counters;
+use crate::catalog::store::{self, Counters};
 use base::{Error, Result, ShardId, SqlState, StorageId, TxnId, Version, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -234,13 +234,32 @@ impl<B: Backend> Session<B> {
         if self.txn().isolation == Isolation::Serializable {
             self.remember_range(shard, range.clone())?;
         }
-        let context = self.context(shard, sight);
-        match self.backend.call(shard, Request::Scan { context, range, reverse, rows_max }).await? {
-            Response::Scanned { rows, resume, snapshot } => {
-                self.saw_snapshot(snapshot, sight);
-                Ok((rows, resume))
+        loop {
+            let context = self.context(shard, sight);
+            match self.backend.call(shard, Request::Scan { context, range: range.clone(), reverse, rows_max }).await {
+                Ok(Response::Scanned { rows, resume, snapshot }) => {
+                    self.saw_snapshot(snapshot, sight);
+                    return Ok((rows, resume));
+                }
+                Ok(other) => return Err(unexpected("a scan", &other)),
+                Err(error) => self.go_on(error).await?,
             }
-            other => Err(unexpected("a scan", &other)),
+        }
+    }
+
+    /// A schema change that left the running statement's table as it was does not disturb it: the statement goes on with the new
+    /// version. Every other error is handed back.
+    pub(crate) async fn go_on(&mut self, error: CallError) -> Exec<()> {
+        let CallError::StaleSchema(version) = error else { return Err(error) };
+        let Some(pinned) = self.pinned.clone().filter(|_| self.txn().ddl.is_none()) else { return Err(error) };
+        let catalog = self.backend.refresh_catalog(version).await?;
+        let same = |now: &Arc<crate::catalog::Table>| Ok::<_, Error>(store::table_row(now)? == store::table_row(&pinned)?);
+        match catalog.tables.get(&pinned.oid) {
+            Some(now) if same(now)? && self.statement_schema.is_none_or(|old| old < version) => {
+                self.statement_schema = Some(version);
+                Ok(())
+            }
+            _ => Err(error),
         }
     }
 
@@ -284,12 +303,15 @@ impl<B: Backend> Session<B> {
         }
         // One shard after the other, in order, so that two schema changes cannot wait for each other.
         for shard in shards {
-            let context = self.context(*shard, &Sight::default());
-            self.txn().locked.insert(*shard);
-            let request = Request::LockTables { context, tables: tables.clone(), exclusive, wait };
-            match self.backend.call(*shard, request).await? {
-                Response::Done => {}
-                other => return Err(unexpected("a table lock", &other)),
+            loop {
+                let context = self.context(*shard, &Sight::default());
+                self.txn().locked.insert(*shard);
+                let request = Request::LockTables { context, tables: tables.clone(), exclusive, wait };
+                match self.backend.call(*shard, request).await {
+                    Ok(Response::Done) => break,
+                    Ok(other) => return Err(unexpected("a table lock", &other)),
+                    Err(error) => self.go_on(error).await?,
+                }
             }
         }
         if exclusive {
@@ -299,10 +321,13 @@ impl<B: Backend> Session<B> {
     }
 
     pub(crate) async fn stage_part(&mut self, shard: ShardId, part: u32, writes: Vec<storage::access::Write>) -> Exec<()> {
-        let context = self.context(shard, &Sight::default());
-        match self.backend.call(shard, Request::Stage { context, part, writes }).await? {
-            Response::Done => Ok(()),
-            other => Err(unexpected("staging", &other)),
+        loop {
+            let context = self.context(shard, &Sight::default());
+            match self.backend.call(shard, Request::Stage { context, part, writes: writes.clone() }).await {
+                Ok(Response::Done) => return Ok(()),
+                Ok(other) => return Err(unexpected("staging", &other)),
+                Err(error) => self.go_on(error).await?,
+            }
         }
     }
 

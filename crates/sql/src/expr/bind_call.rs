@@ -22,6 +22,27 @@ const BARE: [&str; 9] = [
     "current_schema",
 ];
 
+/// Functions that need the catalog or the session, or give rows: the engine may know them.
+fn is_of_engine(name: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "obj_description",
+        "col_description",
+        "shobj_description",
+        "current_setting",
+        "set_config",
+        "to_regclass",
+        "to_regtype",
+        "generate_series",
+        "unnest",
+        "regexp_matches",
+        "jsonb_array_elements",
+        "jsonb_each",
+        "inet_server_addr",
+        "inet_server_port",
+    ];
+    NAMES.contains(&name) || ["pg_", "has_", "txid_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// The parts of a call.
 struct Call<'a> {
     name: String,
@@ -65,6 +86,9 @@ impl Binder<'_> {
             _ => {
                 let args = self.arguments(&call.args)?;
                 let types: Vec<Type> = args.iter().map(Expr::ty).collect();
+                if !functions::is_known(&call.name) && is_of_engine(&call.name) {
+                    return Err(BindError::NeedsEngine("a function of the catalog"));
+                }
                 let found = functions::find(&call.name, &types)?;
                 self.call(found, args)
             }

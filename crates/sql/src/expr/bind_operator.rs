@@ -65,6 +65,15 @@ impl Binder<'_> {
         {
             return super::bind::number(&format!("-{digits}"));
         }
+        // The sign binds closer than the power, which the parser does not know: -2 ^ 2 is 4.
+        if let (
+            UnaryOperator::Minus,
+            ast::Expr::BinaryOp { left, op: power @ (BinaryOperator::PGExp | BinaryOperator::BitwiseXor), right },
+        ) = (op, expr)
+        {
+            let (base, exponent) = (self.unary(op, left)?, self.expression(right)?);
+            return self.operator(&symbol(power)?, vec![base, exponent]);
+        }
         let inner = self.expression(expr)?;
         let symbol = match op {
             UnaryOperator::PGSquareRoot => "|/".to_owned(),

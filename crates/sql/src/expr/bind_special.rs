@@ -38,8 +38,9 @@ impl Binder<'_> {
                 let (part, whole) = (self.expression(expr)?, self.expression(r#in)?);
                 self.named("position", vec![whole, part])
             }
-            Ast::Substring { expr, substring_from, substring_for, .. } => {
-                self.substring(expr, substring_from.as_deref(), substring_for.as_deref())
+            Ast::Substring { expr, substring_from, substring_for, shorthand, .. } => {
+                let name = if *shorthand { "substr" } else { "substring" };
+                self.substring(name, expr, substring_from.as_deref(), substring_for.as_deref())
             }
             Ast::Trim { trim_where, trim_what, expr, trim_characters } => {
                 self.trim(*trim_where, trim_what.as_deref(), expr, trim_characters.as_deref())
@@ -70,6 +71,11 @@ impl Binder<'_> {
     fn cast_operand(&mut self, expr: &ast::Expr, ty: Type) -> Bound {
         match (expr, ty.element()) {
             (ast::Expr::Array(array), Some(_)) if array.elem.is_empty() => Ok(Expr::Array { elements: Vec::new(), ty }),
+            // Read as what it becomes: 1e308 is no numeric.
+            (ast::Expr::Value(value), None) if matches!(ty, Type::Float4 | Type::Float8) => match &value.value {
+                ast::Value::Number(digits, false) => unknown(digits),
+                _ => self.expression(expr),
+            },
             (ast::Expr::Array(array), Some(element)) => {
                 let mut elements = Vec::with_capacity(array.elem.len());
                 for item in &array.elem {
@@ -134,7 +140,7 @@ impl Binder<'_> {
         Ok(Expr::Case { whens: tests.into_iter().zip(results).collect(), otherwise, ty })
     }
 
-    fn substring(&mut self, expr: &ast::Expr, from: Option<&ast::Expr>, count: Option<&ast::Expr>) -> Bound {
+    fn substring(&mut self, name: &str, expr: &ast::Expr, from: Option<&ast::Expr>, count: Option<&ast::Expr>) -> Bound {
         let mut args = vec![self.expression(expr)?];
         match (from, count) {
             (Some(from), Some(count)) => args.extend([self.expression(from)?, self.expression(count)?]),
@@ -145,7 +151,7 @@ impl Binder<'_> {
             }
             (None, None) => {}
         }
-        self.named("substring", args)
+        self.named(name, args)
     }
 
     fn trim(

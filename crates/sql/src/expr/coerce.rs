@@ -26,7 +26,7 @@ impl Binder<'_> {
         match expr {
             Expr::Literal { value: Value::Null, .. } if from == Type::Unknown => Ok(Expr::null(to)),
             Expr::Literal { value: Value::Text(ref literal), .. } if from == Type::Unknown => {
-                if matches!(to, Type::RegClass | Type::RegType | Type::RegProc) && literal.parse::<u32>().is_err() {
+                if matches!(to, Type::RegClass | Type::RegProc) && literal.parse::<u32>().is_err() {
                     return Err(BindError::NeedsEngine("a name's oid"));
                 }
                 coerce_literal(literal, to, modifier, context)
@@ -39,8 +39,8 @@ impl Binder<'_> {
                 if from != to && cast::context(from, to).is_none_or(|needed| needed > context) {
                     return Err(cannot_cast(from, to));
                 }
-                if matches!(to, Type::RegClass | Type::RegType | Type::RegProc) && !from.is_integer() && from != Type::Oid
-                    || matches!(from, Type::RegClass | Type::RegType | Type::RegProc) && to.is_string()
+                if matches!(to, Type::RegClass | Type::RegProc) && !from.is_integer() && from != Type::Oid
+                    || matches!(from, Type::RegClass | Type::RegProc) && to.is_string()
                 {
                     return Err(BindError::NeedsEngine("an oid's name"));
                 }

@@ -5,7 +5,7 @@ use super::kinds::*;
 use super::strings::{integer, made, string};
 use super::{Context, Function, function};
 use crate::types::json::{key_order, kind, to_jsonb, write_string};
-use crate::types::{Settings, Type, text};
+use crate::types::{Settings, Type, json_raw, text};
 use crate::value::Value;
 use base::{Error, Result, SqlState};
 use serde_json::Value as Json;
@@ -40,14 +40,6 @@ fn path_step<'a>(json: &'a Json, key: &Value) -> Option<&'a Json> {
     }
 }
 
-/// In the type of what it was taken from.
-fn part_of(whole: &Value, part: &Json) -> Result<Value> {
-    match whole {
-        Value::Jsonb(_) => to_jsonb(part),
-        _ => Ok(Value::Json(Arc::from(part.to_string()))),
-    }
-}
-
 fn as_text(part: &Json) -> Result<Value> {
     match part {
         Json::Null => Ok(Value::Null),
@@ -59,22 +51,55 @@ fn as_text(part: &Json) -> Result<Value> {
     }
 }
 
-/// What was written, for `json`; canonical for `jsonb`.
-fn text_of(whole: &Value, part: &Json) -> Result<Value> {
-    match (whole, part) {
-        (Value::Json(_), Json::Array(_) | Json::Object(_) | Json::Number(_)) => made(part.to_string()),
-        _ => as_text(part),
+/// The part of a `json` text, as it was written.
+fn raw_part<'a>(whole: &'a Value, keys: &[Value]) -> Option<Option<&'a str>> {
+    let Value::Json(text) = whole else {
+        return None;
+    };
+    Some(keys.iter().try_fold(&**text, |text, key| match key {
+        Value::Text(key) => json_raw::step(text, key),
+        key => json_raw::element(text, key.as_i64()?),
+    }))
+}
+
+/// One step: a text is a key only, never an index.
+fn raw_step<'a>(whole: &'a Value, key: &Value) -> Option<Option<&'a str>> {
+    match (whole, key) {
+        (Value::Json(text), Value::Text(key)) => Some(json_raw::member(text, key)),
+        _ => raw_part(whole, std::slice::from_ref(key)),
+    }
+}
+
+fn raw_json(part: Option<&str>) -> Result<Value> {
+    Ok(part.map_or(Value::Null, |part| Value::Json(Arc::from(part))))
+}
+
+/// A string without its quotes and escapes; anything else as it was written.
+fn raw_text(part: Option<&str>) -> Result<Value> {
+    match part {
+        None | Some("null") => Ok(Value::Null),
+        Some(part) if part.starts_with('"') => {
+            let text: String = serde_json::from_str(part).map_err(|_| mismatch())?;
+            made(text)
+        }
+        Some(part) => made(part),
     }
 }
 
 fn get(args: &[Value], _: &Context) -> Result<Value> {
+    if let Some(part) = raw_step(&args[0], &args[1]) {
+        return raw_json(part);
+    }
     let json = parsed(&args[0])?;
-    step(&json, &args[1]).map_or(Ok(Value::Null), |part| part_of(&args[0], part))
+    step(&json, &args[1]).map_or(Ok(Value::Null), to_jsonb)
 }
 
 fn get_text(args: &[Value], _: &Context) -> Result<Value> {
+    if let Some(part) = raw_step(&args[0], &args[1]) {
+        return raw_text(part);
+    }
     let json = parsed(&args[0])?;
-    step(&json, &args[1]).map_or(Ok(Value::Null), |part| text_of(&args[0], part))
+    step(&json, &args[1]).map_or(Ok(Value::Null), as_text)
 }
 
 fn follow<'a>(json: &'a Json, path: &[Value]) -> Option<&'a Json> {
@@ -89,13 +114,19 @@ fn path_arg(args: &[Value], index: usize) -> Result<&[Value]> {
 }
 
 fn get_path(args: &[Value], _: &Context) -> Result<Value> {
+    if let Some(part) = raw_part(&args[0], path_arg(args, 1)?) {
+        return raw_json(part);
+    }
     let json = parsed(&args[0])?;
-    follow(&json, path_arg(args, 1)?).map_or(Ok(Value::Null), |part| part_of(&args[0], part))
+    follow(&json, path_arg(args, 1)?).map_or(Ok(Value::Null), to_jsonb)
 }
 
 fn get_path_text(args: &[Value], _: &Context) -> Result<Value> {
+    if let Some(part) = raw_part(&args[0], path_arg(args, 1)?) {
+        return raw_text(part);
+    }
     let json = parsed(&args[0])?;
-    follow(&json, path_arg(args, 1)?).map_or(Ok(Value::Null), |part| text_of(&args[0], part))
+    follow(&json, path_arg(args, 1)?).map_or(Ok(Value::Null), as_text)
 }
 
 fn equal(a: &Json, b: &Json) -> bool {
@@ -437,7 +468,7 @@ fn jsonb_build_array(args: &[Value], context: &Context) -> Result<Value> {
     crate::types::json::parse_jsonb(&array_text(args, context))
 }
 
-pub(super) static FUNCTIONS: [Function; 18] = [
+pub(super) static FUNCTIONS: [Function; 22] = [
     function("json_typeof", &[JSON], TEXT, type_of),
     function("jsonb_typeof", &[JSONB], TEXT, type_of),
     function("json_array_length", &[JSON], INT4, array_length),
@@ -450,6 +481,10 @@ pub(super) static FUNCTIONS: [Function; 18] = [
     function("to_jsonb", &[ANY], JSONB, to_jsonb_value).stable(),
     function("json_build_object", &[ANY], JSON, json_build_object).lenient().variadic().stable(),
     function("jsonb_build_object", &[ANY], JSONB, jsonb_build_object).lenient().variadic().stable(),
+    function("json_build_object", &[], JSON, json_build_object),
+    function("jsonb_build_object", &[], JSONB, jsonb_build_object),
+    function("json_build_array", &[], JSON, json_build_array),
+    function("jsonb_build_array", &[], JSONB, jsonb_build_array),
     function("json_build_array", &[ANY], JSON, json_build_array).lenient().variadic().stable(),
     function("jsonb_build_array", &[ANY], JSONB, jsonb_build_array).lenient().variadic().stable(),
     function("json_object_field_text", &[JSON, TEXT], TEXT, get_text),

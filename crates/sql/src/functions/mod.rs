@@ -72,7 +72,7 @@ pub struct Function {
     pub returns: Param,
     /// NULL if any argument is: then it is not even called.
     pub strict: bool,
-    /// The last parameter may be given any number of times, also none.
+    /// The last parameter may be given any number of times, but once at least.
     pub variadic: bool,
     pub volatility: Volatility,
     pub run: Run,

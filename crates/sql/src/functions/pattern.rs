@@ -29,6 +29,7 @@ pub(crate) fn like(text: &[u8], pattern: &[u8]) -> Result<bool> {
                 continue;
             }
             Some(b'_') => (t < text.len()).then(|| (character_bytes(text[t]), 1)),
+            Some(b'\\') if t == text.len() => None,
             Some(b'\\') => match pattern.get(p + 1) {
                 Some(literal) => (text.get(t) == Some(literal)).then_some((1, 2)),
                 None => return Err(Error::new(SqlState::INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")),

@@ -44,13 +44,23 @@ fn bit_length(args: &[Value], context: &Context) -> Result<Value> {
     Ok(Value::Int4(octet_length(args, context)?.as_i64().unwrap_or(0) as i32 * 8))
 }
 
-/// Only letters of ASCII change, as in collation "C".
+/// One character for one, as the C library maps them in the locale C.UTF-8: ß has no capital.
+fn lower_char(c: char) -> char {
+    let mut mapped = c.to_lowercase();
+    mapped.next().filter(|_| mapped.next().is_none()).unwrap_or(c)
+}
+
+fn upper_char(c: char) -> char {
+    let mut mapped = c.to_uppercase();
+    mapped.next().filter(|_| mapped.next().is_none()).unwrap_or(c)
+}
+
 fn lower(args: &[Value], _: &Context) -> Result<Value> {
-    made(string(args, 0)?.to_ascii_lowercase())
+    made(string(args, 0)?.chars().map(lower_char).collect::<String>())
 }
 
 fn upper(args: &[Value], _: &Context) -> Result<Value> {
-    made(string(args, 0)?.to_ascii_uppercase())
+    made(string(args, 0)?.chars().map(upper_char).collect::<String>())
 }
 
 fn initcap(args: &[Value], _: &Context) -> Result<Value> {
@@ -58,8 +68,8 @@ fn initcap(args: &[Value], _: &Context) -> Result<Value> {
     let result: String = string(args, 0)?
         .chars()
         .map(|c| {
-            let changed = if within_word { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
-            within_word = c.is_ascii_alphanumeric();
+            let changed = if within_word { lower_char(c) } else { upper_char(c) };
+            within_word = c.is_alphanumeric();
             changed
         })
         .collect();
@@ -446,7 +456,7 @@ fn format(args: &[Value], context: &Context) -> Result<Value> {
     made(out)
 }
 
-pub(super) static FUNCTIONS: [Function; 51] = [
+pub(super) static FUNCTIONS: [Function; 52] = [
     function("length", &[TEXT], INT4, length),
     function("length", &[BPCHAR], INT4, length),
     function("length", &[BYTEA], INT4, octet_length),
@@ -497,6 +507,7 @@ pub(super) static FUNCTIONS: [Function; 51] = [
     function("quote_ident", &[TEXT], TEXT, quote_ident),
     function("quote_literal", &[ANY], TEXT, quote_literal).stable(),
     function("quote_nullable", &[ANY], TEXT, quote_nullable).lenient().stable(),
+    function("format", &[TEXT], TEXT, format),
     function("format", &[TEXT, ANY], TEXT, format).lenient().variadic().stable(),
 ];
 

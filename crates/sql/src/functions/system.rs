@@ -43,7 +43,7 @@ fn backend_pid(_: &[Value], context: &Context) -> Result<Value> {
 }
 
 fn type_of(_: &[Value], context: &Context) -> Result<Value> {
-    made(context.types[0].to_string())
+    Ok(Value::Oid(context.types[0].oid()))
 }
 
 fn format_type(args: &[Value], _: &Context) -> Result<Value> {
@@ -184,7 +184,7 @@ pub(super) static FUNCTIONS: [Function; 30] = [
     function("current_schema", &[], NAME, current_schema).stable(),
     function("current_schemas", &[BOOL], Param::Of(Type::Array(&Type::Name)), current_schemas).stable(),
     function("pg_backend_pid", &[], INT4, backend_pid).stable(),
-    function("pg_typeof", &[ANY], TEXT, type_of).lenient(),
+    function("pg_typeof", &[ANY], Param::Of(Type::RegType), type_of).lenient(),
     function("format_type", &[OID, INT4], TEXT, format_type).lenient(),
     function("gen_random_uuid", &[], UUID, gen_random_uuid).volatile(),
     function("num_nulls", &[ANY], INT4, num_nulls).lenient().variadic(),

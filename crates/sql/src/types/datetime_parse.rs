@@ -58,7 +58,7 @@ enum Fault {
 /// # Errors
 /// `22007`, `22008`, `22009` or `22023`, naming the type.
 pub fn read(text: &str, ty: Type, settings: &Settings) -> Result<Moment> {
-    scan(text).and_then(|fields| fields.finish(settings)).map_err(|fault| explain(fault, text, ty))
+    scan(text, false).and_then(|fields| fields.finish(settings)).map_err(|fault| explain(fault, text, ty))
 }
 
 /// A time of day. A date before it is read and not looked at; `24:00:00` is the end of the day.
@@ -66,7 +66,7 @@ pub fn read(text: &str, ty: Type, settings: &Settings) -> Result<Moment> {
 /// # Errors
 /// As [`read`].
 pub fn read_time(text: &str, settings: &Settings) -> Result<i64> {
-    let fields = scan(text).map_err(|fault| explain(fault, text, Type::Time))?;
+    let fields = scan(text, true).map_err(|fault| explain(fault, text, Type::Time))?;
     if fields.special.as_deref() == Some("now") {
         return Ok(local_of(now(settings), settings).rem_euclid(DAY));
     }
@@ -74,15 +74,6 @@ pub fn read_time(text: &str, settings: &Settings) -> Result<i64> {
     let micros = match (fields.clock, fields.special.as_deref()) {
         (Some(_), _) => fields.micros().map_err(|fault| explain(fault, text, Type::Time))?,
         (None, Some("allballs")) => 0,
-        // Bare digits are hours, minutes and seconds.
-        (None, None) if !dateless && fields.numbers.len() == 1 => {
-            let Some(clock) = packed_clock(&fields.numbers[0].text) else {
-                return Err(explain(Fault::Syntax, text, Type::Time));
-            };
-            Fields { clock: Some(clock), meridiem: fields.meridiem, ..Fields::default() }
-                .micros()
-                .map_err(|fault| explain(fault, text, Type::Time))?
-        }
         _ => return Err(explain(Fault::Syntax, text, Type::Time)),
     };
     // A zone of a region is no offset without a date.
@@ -95,8 +86,14 @@ pub fn read_time(text: &str, settings: &Settings) -> Result<i64> {
 }
 
 fn explain(fault: Fault, text: &str, ty: Type) -> Error {
+    // PostgreSQL's input functions say it short.
+    let name = match ty {
+        Type::Time => "time".to_owned(),
+        Type::Timestamp => "timestamp".to_owned(),
+        ty => ty.to_string(),
+    };
     match fault {
-        Fault::Syntax => Error::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {ty}: \"{text}\"")),
+        Fault::Syntax => Error::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {name}: \"{text}\"")),
         Fault::Range => field_out_of_range(text),
         Fault::Order => field_out_of_range(text).with_hint("Perhaps you need a different \"datestyle\" setting."),
         Fault::Displacement => Error::new(SqlState(*b"22009"), format!("time zone displacement out of range: \"{text}\"")),
@@ -142,15 +139,17 @@ struct Fields {
     special: Option<String>,
     /// `T` was seen: digits are a time.
     time_follows: bool,
+    /// A date may be left out: bare digits at the start are a time.
+    time_only: bool,
 }
 
-fn scan(text: &str) -> Result<Fields, Fault> {
+fn scan(text: &str, time_only: bool) -> Result<Fields, Fault> {
     if text.len() > TEXT_BYTES_MAX || !text.is_ascii() {
         return Err(Fault::Syntax);
     }
     let lower = text.to_ascii_lowercase();
     let mut rest = lower.as_str();
-    let mut fields = Fields::default();
+    let mut fields = Fields { time_only, ..Fields::default() };
     loop {
         rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c', ',']);
         let Some(first) = rest.bytes().next() else {
@@ -158,7 +157,7 @@ fn scan(text: &str) -> Result<Fields, Fault> {
         };
         let taken = match first {
             b'0'..=b'9' => fields.number(rest)?,
-            b'a'..=b'z' => fields.word(rest, text)?,
+            b'a'..=b'z' => fields.word(rest)?,
             b'+' | b'-' => fields.signed(rest)?,
             _ => return Err(Fault::Syntax),
         };
@@ -256,6 +255,10 @@ impl Fields {
     }
 
     fn bare_number(&mut self, digits: &str) -> Result<(), Fault> {
+        let first = self.numbers.is_empty() && self.month.is_none() && self.clock.is_none();
+        if self.time_only && first && matches!(digits.len(), 4 | 6) {
+            return self.set_clock(packed_clock(digits).ok_or(Fault::Syntax)?);
+        }
         if self.time_follows || self.has_date() {
             if self.clock.is_some() {
                 return Err(Fault::Syntax);
@@ -299,7 +302,7 @@ impl Fields {
     }
 
     /// A piece that starts with a letter.
-    fn word(&mut self, text: &str, whole: &str) -> Result<usize, Fault> {
+    fn word(&mut self, text: &str) -> Result<usize, Fault> {
         let letters = span(text, |byte| byte.is_ascii_alphabetic());
         let word = &text[..letters];
         let next_is_digit = text.as_bytes().get(letters).is_some_and(u8::is_ascii_digit);
@@ -339,11 +342,11 @@ impl Fields {
         if WEEKDAYS.iter().any(|day| word.len() >= 3 && day.starts_with(word)) {
             return Ok(letters);
         }
-        self.zone_name(text, whole)
+        self.zone_name(text)
     }
 
     /// `Europe/Berlin`, `CET`, `UTC+2` is not taken.
-    fn zone_name(&mut self, text: &str, whole: &str) -> Result<usize, Fault> {
+    fn zone_name(&mut self, text: &str) -> Result<usize, Fault> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_');
         let mut length = span(text, is_name);
         // A hyphen belongs to names such as America/Port-au-Prince.
@@ -356,8 +359,7 @@ impl Fields {
         } else if let Some(zone) = Zone::find(name) {
             self.set_zone(ZoneOf::Named(zone))?;
         } else if name.contains('/') {
-            let start = whole.len() - text.len();
-            return Err(Fault::Zone(whole[start..start + length].to_owned()));
+            return Err(Fault::Zone(name.to_owned()));
         } else {
             return Err(Fault::Syntax);
         }

@@ -14,6 +14,8 @@ pub(crate) fn out_of_range() -> Error {
 enum Fault {
     Syntax,
     Range,
+    /// Each field is fine, the sum is not.
+    Total,
 }
 
 /// # Errors
@@ -25,6 +27,7 @@ pub fn parse(text: &str) -> Result<Interval> {
         None => parse_words(trimmed),
     };
     read.map_err(|fault| match fault {
+        Fault::Total => out_of_range(),
         Fault::Syntax => {
             Error::new(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {}: \"{text}\"", Type::Interval))
         }
@@ -33,11 +36,13 @@ pub fn parse(text: &str) -> Result<Interval> {
 }
 
 /// Sums of the parts, before they are known to fit.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Sum {
     months: i64,
     days: i64,
     micros: i128,
+    /// Units already given: each may be given once.
+    seen: Vec<Unit>,
 }
 
 /// A decimal: whole part, fraction.
@@ -66,7 +71,16 @@ impl Amount {
 }
 
 impl Sum {
+    fn once(&mut self, unit: Unit) -> Result<(), Fault> {
+        if self.seen.contains(&unit) {
+            return Err(Fault::Syntax);
+        }
+        self.seen.push(unit);
+        Ok(())
+    }
+
     fn add(&mut self, amount: Amount, unit: Unit) -> Result<(), Fault> {
+        self.once(unit)?;
         let times = |factor: i64| amount.whole.checked_mul(factor).ok_or(Fault::Range);
         match unit {
             Unit::Months(factor) => {
@@ -99,19 +113,19 @@ impl Sum {
     }
 
     fn negate(&mut self) {
-        *self = Sum { months: -self.months, days: -self.days, micros: -self.micros };
+        (self.months, self.days, self.micros) = (-self.months, -self.days, -self.micros);
     }
 
     fn finish(self) -> Result<Interval, Fault> {
         Ok(Interval {
-            months: i32::try_from(self.months).map_err(|_| Fault::Range)?,
-            days: i32::try_from(self.days).map_err(|_| Fault::Range)?,
-            micros: i64::try_from(self.micros).map_err(|_| Fault::Range)?,
+            months: i32::try_from(self.months).map_err(|_| Fault::Total)?,
+            days: i32::try_from(self.days).map_err(|_| Fault::Total)?,
+            micros: i64::try_from(self.micros).map_err(|_| Fault::Total)?,
         })
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Months(i64),
     Days(i64),
@@ -155,6 +169,7 @@ fn parse_words(text: &str) -> Result<Interval, Fault> {
         } else if word == "@" && !any {
         } else if word.contains(':') {
             sum.micros += clock(word)?;
+            [HOUR, MINUTE, SECOND].into_iter().try_for_each(|factor| sum.once(Unit::Micros(factor)))?;
         } else if let Some(minus) = word.get(1..).and_then(|rest| rest.find('-')).map(|at| at + 1) {
             year_month(word, minus, &mut sum)?;
         } else {

@@ -90,13 +90,12 @@ fn hash_json<H: Hasher>(value: &Json, state: &mut H) {
 /// Deepest nesting of a JSON value.
 const DEPTH_MAX: usize = 128;
 
-fn invalid(ty: Type, error: &serde_json::Error, text: &str) -> Error {
+fn invalid(error: &serde_json::Error) -> Error {
     if error.to_string().starts_with("recursion limit") {
         return Error::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
             .with_hint(format!("JSON can be nested {DEPTH_MAX} deep."));
     }
-    let _ = text;
-    Error::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}")).with_detail(error.to_string())
+    Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json").with_detail(error.to_string())
 }
 
 /// Checks a text and keeps it as it is.
@@ -106,7 +105,7 @@ fn invalid(ty: Type, error: &serde_json::Error, text: &str) -> Error {
 pub fn parse_json(text: &str) -> Result<Value> {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => Ok(Value::Json(Arc::from(text))),
-        Err(error) => Err(invalid(Type::Json, &error, text)),
+        Err(error) => Err(invalid(&error)),
     }
 }
 
@@ -115,7 +114,7 @@ pub fn parse_json(text: &str) -> Result<Value> {
 /// # Errors
 /// `22P02` if it is no JSON, `22P05` if a string has a zero character, `22003` if a number has more than 38 digits.
 pub fn parse_jsonb(text: &str) -> Result<Value> {
-    let json: Json = serde_json::from_str(text).map_err(|error| invalid(Type::Jsonb, &error, text))?;
+    let json: Json = serde_json::from_str(text).map_err(|error| invalid(&error))?;
     to_jsonb(&json)
 }
 
@@ -189,7 +188,7 @@ pub fn write_string(text: &str, out: &mut String) {
 /// # Errors
 /// `22023` if it is something else.
 pub fn to_scalar(text: &str, to: Type, settings: &Settings) -> Result<Value> {
-    let json: Json = serde_json::from_str(text).map_err(|error| invalid(Type::Jsonb, &error, text))?;
+    let json: Json = serde_json::from_str(text).map_err(|error| invalid(&error))?;
     match (&json, to) {
         (Json::Bool(value), Type::Bool) => Ok(Value::Bool(*value)),
         (Json::Number(number), to) if to != Type::Bool => {

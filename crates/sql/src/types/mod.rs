@@ -13,6 +13,7 @@ mod datetime_parse;
 pub mod float;
 pub mod interval;
 pub mod json;
+pub mod json_raw;
 pub mod numeric;
 mod numeric_math;
 pub mod settings;

@@ -59,6 +59,10 @@ pub fn parse(text: &str, ty: Type, modifier: i32, settings: &Settings) -> Result
         Type::Numeric => Value::Numeric(text.parse()?),
         Type::Float4 => Value::Float4(float::parse_f32(text)?),
         Type::Float8 => Value::Float8(float::parse_f64(text)?),
+        Type::RegType if !text.starts_with(|c: char| c.is_ascii_digit()) => match Type::from_name(text) {
+            Some(named) => Value::Oid(named.oid()),
+            None => return Err(Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist"))),
+        },
         Type::Oid | Type::RegClass | Type::RegType | Type::RegProc => Value::Oid(oid(text, ty)?),
         Type::Bytea => Value::Bytea(bytea(text)?),
         Type::Date => Value::Date(datetime::parse_date(text, settings)?),
@@ -85,7 +89,10 @@ pub fn write(value: &Value, ty: Type, settings: &Settings, out: &mut BytesMut) {
         Value::Null => {}
         Value::Bool(value) => out.put_u8(if *value { b't' } else { b'f' }),
         Value::Int2(value) => write_i64(i64::from(*value), out),
-        Value::Oid(value) => write_i64(i64::from(*value), out),
+        Value::Oid(oid) => match Type::from_oid(*oid).filter(|_| ty == Type::RegType) {
+            Some(named) => out.put_slice(named.to_string().as_bytes()),
+            None => write_i64(i64::from(*oid), out),
+        },
         Value::Float4(value) => float::write_f32(*value, out),
         Value::Float8(value) => float::write_f64(*value, out),
         Value::Numeric(value) => out.put_slice(value.write(&mut NumericBuffer::default()).as_bytes()),

@@ -282,31 +282,14 @@ impl Read {
     }
 
     fn field<'a>(&mut self, text: &'a str, name: &str, adjacent: bool) -> Result<&'a str> {
-        let digits = |width: usize| {
-            let available = text.bytes().take_while(u8::is_ascii_digit).count();
-            let length = if adjacent || matches!(name, "MS" | "US") { available.min(width) } else { available };
-            if length == 0 {
-                let shown: String = text.chars().take(width).collect();
-                return Err(invalid(&shown, name).with_detail("Value must be an integer."));
-            }
-            let value: i64 = text[..length].parse().map_err(|_| invalid(text, name))?;
-            Ok((value, &text[length..], length))
-        };
-        let word = |words: &[&str]| {
-            let at = words.iter().position(|word| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
-            at.map(|at| (at as i64, &text[words[at].len()..])).ok_or_else(|| {
-                invalid(&text.chars().take(9).collect::<String>(), name)
-                    .with_detail("The given value did not match any of the allowed values for this field.")
-            })
-        };
-        let rest = match name {
-            "YYYY" | "IYYY" => {
-                let (year, rest, length) = digits(4)?;
-                self.year = Some(if length <= 2 { near_2020(year) } else { year });
-                rest
-            }
-            "YY" | "YYY" | "Y" => {
-                let (year, rest, length) = digits(name.len())?;
+        if is_word(name) { self.word_field(text, name) } else { self.number_field(text, name, adjacent) }
+    }
+
+    fn number_field<'a>(&mut self, text: &'a str, name: &str, adjacent: bool) -> Result<&'a str> {
+        let digits = |width: usize| leading_digits(text, name, width, adjacent);
+        Ok(match name {
+            "YYYY" | "IYYY" | "YYY" | "YY" | "Y" => {
+                let (year, rest, length) = digits(name.len().min(4))?;
                 self.year = Some(if length <= 2 { near_2020(year) } else { year });
                 rest
             }
@@ -320,13 +303,8 @@ impl Read {
             }
             "MI" => self.take(digits(2)?, |read, value| read.minute = value),
             "SS" => self.take(digits(2)?, |read, value| read.second = value),
-            "MS" => {
-                let (value, rest, length) = digits(3)?;
-                self.micros = value * 10i64.pow(6 - length as u32);
-                rest
-            }
-            "US" | "FF6" => {
-                let (value, rest, length) = digits(6)?;
+            "MS" | "US" | "FF6" => {
+                let (value, rest, length) = digits(if name == "MS" { 3 } else { 6 })?;
                 self.micros = value * 10i64.pow(6u32.saturating_sub(length as u32));
                 rest
             }
@@ -335,41 +313,6 @@ impl Read {
                 (self.hour, self.minute, self.second) = (value / 3600, value / 60 % 60, value % 60);
                 rest
             }
-            "MONTH" | "Month" | "month" => {
-                let (month, rest) = word(&MONTHS).or_else(|_| word(&MONTHS.map(|month| &month[..3])))?;
-                self.month = Some(month + 1);
-                rest
-            }
-            "MON" | "Mon" | "mon" => {
-                let (month, rest) = word(&MONTHS.map(|month| &month[..3]))?;
-                self.month = Some(month + 1);
-                rest
-            }
-            "DAY" | "Day" | "day" => word(&WEEKDAYS)?.1,
-            "DY" | "Dy" | "dy" => word(&WEEKDAYS.map(|day| &day[..3]))?.1,
-            "AM" | "PM" | "am" | "pm" => {
-                let (later, rest) = word(&["am", "pm"])?;
-                self.later = Some(later == 1);
-                rest
-            }
-            "A.M." | "P.M." | "a.m." | "p.m." => {
-                let (later, rest) = word(&["a.m.", "p.m."])?;
-                self.later = Some(later == 1);
-                rest
-            }
-            "AD" | "BC" | "ad" | "bc" => {
-                let (before, rest) = word(&["ad", "bc"])?;
-                self.before_christ = before == 1;
-                rest
-            }
-            "TZH" => {
-                let sign = if text.starts_with('-') { -1 } else { 1 };
-                let after = text.strip_prefix(['-', '+']).unwrap_or(text);
-                let length = after.bytes().take(2).take_while(u8::is_ascii_digit).count();
-                let hours: i32 = after[..length].parse().map_err(|_| invalid(text, name))?;
-                self.offset = Some(sign * hours * 3600);
-                &after[length..]
-            }
             "TZM" => {
                 let (minutes, rest, _) = digits(2)?;
                 let hours = self.offset.unwrap_or(0);
@@ -377,8 +320,50 @@ impl Read {
                 rest
             }
             other => return Err(Error::unsupported(format!("reading the pattern {other}"))),
-        };
-        Ok(rest)
+        })
+    }
+
+    /// Names of months, days, halves of the day and eras, and the signed hours of a zone.
+    fn word_field<'a>(&mut self, text: &'a str, name: &str) -> Result<&'a str> {
+        let word = |words: &[&str]| leading_word(text, name, words);
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "month" => {
+                let (month, rest) = word(&MONTHS).or_else(|_| word(&MONTHS.map(|month| &month[..3])))?;
+                self.month = Some(month + 1);
+                rest
+            }
+            "mon" => {
+                let (month, rest) = word(&MONTHS.map(|month| &month[..3]))?;
+                self.month = Some(month + 1);
+                rest
+            }
+            "day" => word(&WEEKDAYS)?.1,
+            "dy" => word(&WEEKDAYS.map(|day| &day[..3]))?.1,
+            "am" | "pm" => {
+                let (later, rest) = word(&["am", "pm"])?;
+                self.later = Some(later == 1);
+                rest
+            }
+            "a.m." | "p.m." => {
+                let (later, rest) = word(&["a.m.", "p.m."])?;
+                self.later = Some(later == 1);
+                rest
+            }
+            "ad" | "bc" => {
+                let (before, rest) = word(&["ad", "bc"])?;
+                self.before_christ = before == 1;
+                rest
+            }
+            "tzh" => {
+                let sign = if text.starts_with('-') { -1 } else { 1 };
+                let after = text.strip_prefix(['-', '+']).unwrap_or(text);
+                let length = after.bytes().take(2).take_while(u8::is_ascii_digit).count();
+                let hours: i32 = after[..length].parse().map_err(|_| invalid(text, name))?;
+                self.offset = Some(sign * hours * 3600);
+                &after[length..]
+            }
+            other => return Err(Error::unsupported(format!("reading the pattern {other}"))),
+        })
     }
 
     fn take<'a>(&mut self, (value, rest, _): (i64, &'a str, usize), set: fn(&mut Read, i64)) -> &'a str {
@@ -421,6 +406,27 @@ impl Read {
         }
         Ok(hour * HOUR + self.minute * MINUTE + self.second * SECOND + self.micros)
     }
+}
+
+/// The number at the start, what follows it, and its digits. They go as far as they reach if no digits follow in the template.
+fn leading_digits<'a>(text: &'a str, name: &str, width: usize, adjacent: bool) -> Result<(i64, &'a str, usize)> {
+    let available = text.bytes().take_while(u8::is_ascii_digit).count();
+    let length = if adjacent || matches!(name, "MS" | "US" | "FF6") { available.min(width) } else { available };
+    if length == 0 {
+        let shown: String = text.chars().take(width).collect();
+        return Err(invalid(&shown, name).with_detail("Value must be an integer."));
+    }
+    let value: i64 = text[..length].parse().map_err(|_| invalid(text, name))?;
+    Ok((value, &text[length..], length))
+}
+
+/// Which of the words stands at the start, in any case, and what follows it.
+fn leading_word<'a>(text: &'a str, name: &str, words: &[&str]) -> Result<(i64, &'a str)> {
+    let at = words.iter().position(|word| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
+    at.map(|at| (at as i64, &text[words[at].len()..])).ok_or_else(|| {
+        invalid(&text.chars().take(9).collect::<String>(), name)
+            .with_detail("The given value did not match any of the allowed values for this field.")
+    })
 }
 
 fn is_word(name: &str) -> bool {

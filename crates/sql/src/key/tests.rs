@@ -1,3 +1,5 @@
+//! What keys promise: their order, their bytes, the way back, and slots that never move.
+
 use super::*;
 use crate::value::Interval;
 use proptest::prelude::*;

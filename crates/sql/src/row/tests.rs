@@ -1,3 +1,5 @@
+//! What stored rows promise: their bytes, any order of access, younger and dropped columns, damage.
+
 use super::*;
 use crate::value::{Interval, Numeric};
 use std::sync::Arc;

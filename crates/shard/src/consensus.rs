@@ -599,7 +599,8 @@ impl Consensus {
     fn restart_log(&mut self, snapshot: Snapshot, records: &mut Vec<Record>) {
         let metadata = snapshot.get_metadata();
         let base = Base { index: metadata.index, term: metadata.term };
-        records.push(Record::Truncated { index: base.index, term: base.term });
+        // Entries behind the snapshot's index are of another history, or will be sent again.
+        records.push(Record::Restarted { index: base.index, term: base.term });
         self.members = Members::read(&mut Reader::new(snapshot.data.clone())).expect("the codec has decoded these bytes before");
         self.restored = Some(base.index);
         self.raw.mut_store().restart(base, metadata.get_conf_state().clone());

@@ -55,6 +55,8 @@ pub enum Record {
     Entries(Vec<Entry>),
     /// Everything up to this index is in the row store (or was replaced by a snapshot): older records of the shard are dead.
     Truncated { index: u64, term: u64 },
+    /// The log starts anew behind this index, from a snapshot: all entries are dead, also later ones, which may be of another history.
+    Restarted { index: u64, term: u64 },
     /// The shard's replica was removed from this node, or starts again from nothing: all its records are dead, and it is
     /// no longer damaged.
     Removed,

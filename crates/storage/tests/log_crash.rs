@@ -79,6 +79,10 @@ fn apply(shards: &mut Shards, shard: ShardId, record: &Record) {
             (log.truncated_index, log.truncated_term) = (*index, *term);
             log.entries.retain(|entry| entry.index > *index);
         }
+        Record::Restarted { index, term } => {
+            (log.truncated_index, log.truncated_term) = (*index, *term);
+            log.entries.clear();
+        }
         Record::Removed => unreachable!(),
     }
 }
@@ -146,7 +150,8 @@ impl World {
             12..30 if last > log.truncated_index => {
                 Record::Truncated { index: self.prng.between(log.truncated_index + 1, last), term: self.prng.below(9) }
             }
-            30..32 => Record::Truncated { index: last + self.prng.below(5), term: 3 },
+            30 => Record::Truncated { index: last + self.prng.below(5), term: 3 },
+            31..33 => Record::Restarted { index: self.prng.between(log.truncated_index, last + 5), term: 4 },
             _ => {
                 let back = if self.prng.one_in(8) { self.prng.below(last - log.truncated_index + 1) } else { 0 };
                 let first = last + 1 - back;

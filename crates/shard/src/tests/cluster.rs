@@ -37,6 +37,10 @@ fn fold(log: &mut ShardLog, record: Record) {
                 log.entries.clear();
             }
         }
+        Record::Restarted { index, term } => {
+            log.entries.clear();
+            (log.truncated_index, log.truncated_term) = (index, term);
+        }
         Record::Removed => *log = ShardLog::default(),
     }
 }

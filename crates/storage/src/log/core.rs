@@ -156,6 +156,7 @@ impl Log {
         match &what {
             What::Record(Record::State { term, vote, commit }) => format::encode_state(&mut self.buffer, shard, *term, *vote, *commit),
             What::Record(Record::Truncated { index, term }) => format::encode_truncated(&mut self.buffer, shard, *index, *term),
+            What::Record(Record::Restarted { index, term }) => format::encode_restarted(&mut self.buffer, shard, *index, *term),
             What::Record(Record::Removed) => format::encode_removed(&mut self.buffer, shard),
             What::Record(Record::Entries(_)) | What::Moved { .. } => unreachable!("entries wait one by one, copies are put in front"),
             What::Entry(entry) => format::encode_entry(&mut self.buffer, shard, entry, false),

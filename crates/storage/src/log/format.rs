@@ -113,6 +113,11 @@ pub enum Item {
         index: u64,
         term: u64,
     },
+    /// As truncated, and later entries are dead too.
+    Restarted {
+        index: u64,
+        term: u64,
+    },
     Removed,
     /// An entry that is moved out of an old segment: replaces nothing but itself.
     Moved(Entry),
@@ -132,6 +137,7 @@ const KIND_REMOVED: u8 = 4;
 const KIND_MOVED: u8 = 5;
 const KIND_DAMAGED: u8 = 6;
 const KIND_NOTED: u8 = 7;
+const KIND_RESTARTED: u8 = 8;
 
 pub fn encode_state(into: &mut Vec<u8>, shard: ShardId, term: u64, vote: u64, commit: u64) {
     encode_record(into, shard, KIND_STATE, &[&term.to_le_bytes(), &vote.to_le_bytes(), &commit.to_le_bytes()]);
@@ -139,6 +145,10 @@ pub fn encode_state(into: &mut Vec<u8>, shard: ShardId, term: u64, vote: u64, co
 
 pub fn encode_truncated(into: &mut Vec<u8>, shard: ShardId, index: u64, term: u64) {
     encode_record(into, shard, KIND_TRUNCATED, &[&index.to_le_bytes(), &term.to_le_bytes()]);
+}
+
+pub fn encode_restarted(into: &mut Vec<u8>, shard: ShardId, index: u64, term: u64) {
+    encode_record(into, shard, KIND_RESTARTED, &[&index.to_le_bytes(), &term.to_le_bytes()]);
 }
 
 pub fn encode_removed(into: &mut Vec<u8>, shard: ShardId) {
@@ -213,6 +223,7 @@ pub fn decode_record(header: &RecordHeader, body: &[u8]) -> Option<Item> {
         (KIND_STATE, 24) => Some(Item::State { term: u64_at(body, 0), vote: u64_at(body, 8), commit: u64_at(body, 16) }),
         (KIND_ENTRY, _) => decode_entry(body).map(Item::Entry),
         (KIND_TRUNCATED, 16) => Some(Item::Truncated { index: u64_at(body, 0), term: u64_at(body, 8) }),
+        (KIND_RESTARTED, 16) => Some(Item::Restarted { index: u64_at(body, 0), term: u64_at(body, 8) }),
         (KIND_REMOVED, 0) => Some(Item::Removed),
         (KIND_MOVED, _) => decode_entry(body).map(Item::Moved),
         (KIND_DAMAGED, 0) => Some(Item::Damaged),

@@ -182,6 +182,10 @@ impl Live {
             }
             Record::Entries(entries) => entries.into_iter().for_each(|entry| self.add_entry(shard, entry, home)),
             Record::Truncated { index, term } => self.truncate(shard, index, term, home),
+            Record::Restarted { index, term } => {
+                self.drop_entries(shard);
+                self.truncate(shard, index, term, home);
+            }
             Record::Removed => self.remove(shard),
         }
     }
@@ -246,6 +250,12 @@ impl Live {
         }
         let old = live.truncation.replace((Truncation { index, term }, home));
         self.replace_small(old.map(|it| it.1), home);
+    }
+
+    fn drop_entries(&mut self, shard: ShardId) {
+        let Live { shards, segments } = self;
+        let entries = shards.entry(shard).or_default().entries.drain(..);
+        entries.for_each(|(entry, home)| segments.remove(home, entry_bytes(&entry) as u64));
     }
 
     fn remove(&mut self, shard: ShardId) {

@@ -225,6 +225,10 @@ impl Growing {
                 self.truncation = Some((Truncation { index, term }, home));
                 self.entries = self.entries.split_off(&(index + 1));
             }
+            Item::Restarted { index, term } if index >= truncated => {
+                self.truncation = Some((Truncation { index, term }, home));
+                self.entries.clear();
+            }
             Item::Entry(entry) if entry.index > truncated => {
                 if self.entries.last_key_value().is_some_and(|(&last, _)| last >= entry.index) {
                     self.entries.split_off(&entry.index);
@@ -235,7 +239,7 @@ impl Growing {
                 self.entries.insert(entry.index, (entry, home));
             }
             Item::Damaged => self.damaged = Some(home),
-            Item::Truncated { .. } | Item::Entry(_) | Item::Moved(_) => {}
+            Item::Truncated { .. } | Item::Restarted { .. } | Item::Entry(_) | Item::Moved(_) => {}
             Item::Removed | Item::Noted { .. } => unreachable!("the reader takes these itself"),
         }
     }

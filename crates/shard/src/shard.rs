@@ -157,8 +157,7 @@ impl Shard {
             None if !lived && config.bootstrap.is_some() => Shard::bootstrap(&config, &mut state, &*store)?,
             None => Standing::default(),
         };
-        let truncated = recovered.as_ref().map_or(0, |log| log.truncated_index);
-        if standing.index < truncated {
+        if standing.index < recovered.as_ref().map_or(0, |log| log.truncated_index) {
             // The log was truncated up to rows that are not there (any more).
             standing = Standing::default();
             state = State::new(store.clone(), config.cache_bytes_max);

@@ -53,7 +53,9 @@ impl Rewriter<'_> {
                 Ok(())
             }
             Expr::Subquery(query) => {
-                subqueries::single_row(query);
+                if let Some(guarded) = subqueries::single_row(query) {
+                    *expr = guarded;
+                }
                 Ok(())
             }
             Expr::Function(function) => {

@@ -12,10 +12,12 @@ pub const SINGLE: &str = "florin_single";
 /// Function that gives its argument, knowing nothing of it but its carrier.
 pub const PLAIN: &str = "florin_plain";
 
-/// `(SELECT x FROM …)`: `x` of the one row. With `LIMIT 1` it is the first row's.
-pub fn single_row(query: &mut Query) {
-    let Some((select, order_by, limited)) = plain_select(query) else { return };
-    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_mut_slice() else { return };
+/// `(SELECT x FROM …)`: `x` of the one row. With `LIMIT 1` it is the first row's. The answer, if there is one, stands for the whole.
+pub fn single_row(query: &mut Query) -> Option<Expr> {
+    let (select, order_by, limited) = plain_select(query)?;
+    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_mut_slice() else {
+        return None;
+    };
     let name = super::columns::name_of(item);
     let mut aggregate = call(if limited { "first_value" } else { SINGLE }, vec![take(item)]);
     if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut aggregate
@@ -25,8 +27,123 @@ pub fn single_row(query: &mut Query) {
         list.clauses.push(FunctionArgumentClause::OrderBy(order_by));
     }
     select.projection = vec![SelectItem::ExprWithAlias { expr: aggregate, alias: Ident::with_quote('"', name) }];
+    let guards = if limited { Vec::new() } else { outer_conditions(select) };
     query.order_by = None;
     query.limit_clause = None;
+    if guards.is_empty() { None } else { Some(guarded(query, guards)) }
+}
+
+/// A condition of a correlated subquery that is not an equality, taken out of it.
+enum Guard {
+    /// On the outer query's columns alone.
+    Outer(Expr),
+    /// Outer side, operator, inner side.
+    Compared(Expr, BinaryOperator, Expr),
+}
+
+/// Takes the conditions out that the planner cannot decorrelate.
+fn outer_conditions(select: &mut Select) -> Vec<Guard> {
+    let Some(selection) = select.selection.take() else { return Vec::new() };
+    let inner: Vec<String> = select
+        .from
+        .iter()
+        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)))
+        .filter_map(relation_name)
+        .collect();
+    let mut guards = Vec::new();
+    let mut kept: Option<Expr> = None;
+    for condition in conjuncts(selection) {
+        match guard(&condition, &inner) {
+            Some(guard) => guards.push(guard),
+            None => {
+                kept = Some(match kept {
+                    None => condition,
+                    Some(before) => binary(before, BinaryOperator::And, condition),
+                });
+            }
+        }
+    }
+    select.selection = kept;
+    guards
+}
+
+fn relation_name(factor: &TableFactor) -> Option<String> {
+    match factor {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(alias.name.value.to_lowercase())
+        }
+        TableFactor::Table { name, .. } => name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+fn conjuncts(expr: Expr) -> Vec<Expr> {
+    match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            let mut parts = conjuncts(*left);
+            parts.extend(conjuncts(*right));
+            parts
+        }
+        Expr::Nested(inner) if matches!(inner.as_ref(), Expr::BinaryOp { op: BinaryOperator::And, .. }) => conjuncts(*inner),
+        other => vec![other],
+    }
+}
+
+/// Whether columns of the subquery's own tables, and of others, occur. A bare name counts as its own.
+fn sides(expr: &Expr, inner: &[String]) -> (bool, bool) {
+    let (mut own, mut outer) = (false, false);
+    let _never_breaks: ControlFlow<()> = visit_expressions(expr, |part| {
+        match part {
+            Expr::CompoundIdentifier(path) if path.len() >= 2 && !inner.contains(&path[path.len() - 2].value.to_lowercase()) => {
+                outer = true
+            }
+            Expr::CompoundIdentifier(_) | Expr::Identifier(_) | Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => {
+                own = true
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    (own, outer)
+}
+
+fn guard(condition: &Expr, inner: &[String]) -> Option<Guard> {
+    match sides(condition, inner) {
+        (false, true) => return Some(Guard::Outer(condition.clone())),
+        (true, true) => {}
+        _ => return None,
+    }
+    let Expr::BinaryOp { left, op, right } = condition else { return None };
+    let flipped = match op {
+        BinaryOperator::NotEq => BinaryOperator::NotEq,
+        BinaryOperator::Lt => BinaryOperator::Gt,
+        BinaryOperator::LtEq => BinaryOperator::GtEq,
+        BinaryOperator::Gt => BinaryOperator::Lt,
+        BinaryOperator::GtEq => BinaryOperator::LtEq,
+        _ => return None,
+    };
+    match (sides(left, inner), sides(right, inner)) {
+        ((false, true), (true, false)) => Some(Guard::Compared(left.as_ref().clone(), op.clone(), right.as_ref().clone())),
+        ((true, false), (false, true)) => Some(Guard::Compared(right.as_ref().clone(), flipped, left.as_ref().clone())),
+        _ => None,
+    }
+}
+
+/// `CASE WHEN outer-op-(SELECT inner …) THEN (SELECT x …) END`: with the other conditions alone the subquery still has at most one row,
+/// or is refused.
+fn guarded(query: &Query, guards: Vec<Guard>) -> Expr {
+    let conditions = guards.into_iter().map(|guard| match guard {
+        Guard::Outer(condition) => condition,
+        Guard::Compared(outer, op, inner) => Expr::Nested(Box::new(binary(outer, op, aggregated(query, call(SINGLE, vec![inner]))))),
+    });
+    let condition = conditions.reduce(|a, b| binary(a, BinaryOperator::And, b)).unwrap_or_else(null);
+    Expr::Case {
+        case_token: helpers::attached_token::AttachedToken::empty(),
+        end_token: helpers::attached_token::AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result: Expr::Subquery(Box::new(query.clone())) }],
+        else_result: None,
+    }
 }
 
 /// A select over tables that neither groups nor combines; its order; whether only its first row counts.

@@ -159,12 +159,18 @@ fn is_empty_table(factor: &TableFactor) -> bool {
     }
 }
 
+/// NULL as an array, for functions that want one.
+fn null_texts() -> Expr {
+    let texts = DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None));
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(null()), data_type: texts, array: false, format: None }
+}
+
 fn drop_subqueries(expr: &mut Expr) {
     let _never_breaks: ControlFlow<()> = visit_expressions_mut(expr, |part| {
         let is_array = |function: &Function| matches!(function.args, FunctionArguments::Subquery(_));
         match part {
             Expr::Subquery(_) => *part = null(),
-            Expr::Function(function) if is_array(function) => *part = null(),
+            Expr::Function(function) if is_array(function) => *part = null_texts(),
             _ => {}
         }
         ControlFlow::Continue(())

@@ -61,6 +61,7 @@ static FUNCTIONS: &[CatalogFunction] = &[
     lenient("shobj_description", 2, 2, oid::TEXT, null),
     lenient("acldefault", 2, 2, oid::ACLITEM_ARRAY, null),
     function("pg_encoding_to_char", 1, 1, oid::NAME, encoding_name),
+    lenient("getdatabaseencoding", 0, 0, oid::NAME, database_encoding),
     function("pg_char_to_encoding", 1, 1, oid::INT4, encoding_number),
     function("pg_relation_is_publishable", 1, 1, oid::BOOL, is_publishable),
     lenient("has_table_privilege", 2, 3, oid::BOOL, yes),
@@ -242,6 +243,10 @@ fn encoding_name(_: &QueryContext, arguments: &[Value]) -> Result<Value> {
         Some(0) => "SQL_ASCII",
         _ => "",
     }))
+}
+
+fn database_encoding(_: &QueryContext, _: &[Value]) -> Result<Value> {
+    Ok(text("UTF8"))
 }
 
 fn encoding_number(_: &QueryContext, arguments: &[Value]) -> Result<Value> {

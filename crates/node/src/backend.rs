@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::event::Effect;
+use crate::limits::WORK_PER_POLL;
 use crate::session::SessionState;
 use crate::slot::Slot;
 use crate::timers::Timer;
@@ -25,6 +26,24 @@ pub(crate) struct NodeBackend {
 }
 
 impl NodeBackend {
+    /// Lets the others have their turn if this session has done enough in this poll.
+    async fn pay(&self, cost: u32) {
+        let spent = self.state.spent.get().saturating_add(cost);
+        self.state.spent.set(spent);
+        if spent <= WORK_PER_POLL {
+            return;
+        }
+        let mut yielded = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            self.core.borrow_mut().yield_session(self.state.id);
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Starts a call; the answer is there at once if the shard is led here and does not wait.
     fn start(&self, shard: ShardId, request: Request) -> Started {
         let mut core = self.core.borrow_mut();
@@ -40,6 +59,21 @@ impl NodeBackend {
                 None => Started::Waiting(slot),
             },
         }
+    }
+}
+
+/// Bytes of COPY data that count as one piece of work.
+const COPY_BYTES: usize = 8 * 1024;
+/// Rows of a scan that count as one piece of work.
+const SCAN_ROWS: u32 = 512;
+
+/// How much work a request makes here, roughly: so that a session that is always answered at once leaves others their turn.
+fn cost(request: &Request) -> u32 {
+    match request {
+        Request::Scan { rows_max, .. } => 1 + rows_max / SCAN_ROWS,
+        Request::Read { reads, .. } => 1 + reads.len() as u32 / 64,
+        Request::Stage { writes, .. } => 1 + writes.len() as u32 / 256,
+        _ => 1,
     }
 }
 
@@ -81,7 +115,7 @@ impl Backend for NodeBackend {
     }
 
     async fn receive(&self) -> Option<ClientRequest> {
-        poll_fn(|_| {
+        let request = poll_fn(|_| {
             if self.state.ending.get() || self.state.gone.get() {
                 return Poll::Ready(None);
             }
@@ -95,7 +129,11 @@ impl Backend for NodeBackend {
             }
             Poll::Ready(Some(request))
         })
-        .await
+        .await;
+        if let Some(ClientRequest::CopyData(data)) = &request {
+            self.pay(1 + (data.len() / COPY_BYTES) as u32).await;
+        }
+        request
     }
 
     fn has_request(&self) -> bool {
@@ -182,6 +220,7 @@ impl Backend for NodeBackend {
     }
 
     async fn call(&self, shard: ShardId, request: Request) -> Result<Response, CallError> {
+        self.pay(cost(&request)).await;
         self.start(shard, request).finish().await
     }
 

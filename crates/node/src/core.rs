@@ -71,6 +71,8 @@ pub(crate) struct Core {
     pub work: VecDeque<Work>,
     pub sessions: BTreeMap<SessionId, Rc<SessionState>>,
     pub ready: VecDeque<SessionId>,
+    /// Sessions that did enough for one poll: they go on with the next event.
+    pub yielded: Vec<SessionId>,
     pub dirty: Vec<Rc<SessionState>>,
     /// Client sessions that wait for the catalog before they start.
     pub opening: Vec<SessionId>,
@@ -193,10 +195,22 @@ impl Core {
         }
     }
 
+    /// The session goes on with the next event, after all others.
+    pub fn yield_session(&mut self, session: SessionId) {
+        self.yielded.push(session);
+    }
+
+    pub fn resume_yielded(&mut self) {
+        for session in std::mem::take(&mut self.yielded) {
+            self.wake(session);
+        }
+    }
+
     pub fn next_ready(&mut self) -> Option<SessionId> {
         let session = self.ready.pop_front()?;
         if let Some(state) = self.sessions.get(&session) {
             state.queued.set(false);
+            state.spent.set(0);
         }
         Some(session)
     }

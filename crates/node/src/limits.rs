@@ -34,6 +34,8 @@ pub const BACKGROUND_MAX: Duration = Duration::from_secs(60);
 pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
 /// Polls of sessions in one step; the rest goes on with the next event, so that no step takes long.
 pub const POLLS_PER_STEP: usize = 10_000;
+/// Work that a session does in one poll before the others have their turn. A scan's chunk of rows counts most; see `backend::cost`.
+pub const WORK_PER_POLL: u32 = 16;
 /// A replica of a node that is no member is dropped after its leader has seen it for this long.
 pub const STRAY_REPLICA: Duration = Duration::from_secs(5);
 /// Requests of one peer that are worked on here; more are refused as busy.

@@ -64,10 +64,29 @@ impl Node {
     /// one frame for each peer.
     pub fn handle(&mut self, now: Now, event: Event) {
         self.core.borrow_mut().now = now;
+        if matches!(event, Event::Tick) {
+            self.core.borrow_mut().resume_yielded();
+        }
         match event {
             Event::Client { session, requests } => self.tasks.client(&self.core, session, requests),
             event => self.core.borrow_mut().event(event),
         }
+        self.poll_ready();
+    }
+
+    /// Lets sessions go on that had done enough for one turn. To be called when no event waits and `has_work` says so; every tick
+    /// does it too.
+    pub fn go_on(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        {
+            let mut core = self.core.borrow_mut();
+            core.now = now;
+            core.resume_yielded();
+        }
+        self.poll_ready();
+        self.finish(effects);
+    }
+
+    fn poll_ready(&mut self) {
         self.tasks.open_waiting(&self.core);
         for _ in 0..POLLS_PER_STEP {
             let next = self.core.borrow_mut().next_ready();
@@ -80,6 +99,12 @@ impl Node {
     pub fn finish(&mut self, effects: &mut Vec<Effect>) {
         self.core.borrow_mut().finish(effects);
         self.tasks.close(effects);
+    }
+
+    /// True if sessions have something to go on with: the shell should not wait for an event, but call `go_on`.
+    pub fn has_work(&self) -> bool {
+        let core = self.core.borrow();
+        !core.yielded.is_empty() || !core.ready.is_empty()
     }
 
     pub fn id(&self) -> NodeId {
@@ -188,6 +213,7 @@ fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, 
         work: VecDeque::new(),
         sessions: BTreeMap::new(),
         ready: VecDeque::new(),
+        yielded: Vec::new(),
         dirty: Vec::new(),
         opening: Vec::new(),
         timers: Default::default(),

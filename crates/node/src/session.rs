@@ -34,6 +34,8 @@ pub(crate) struct SessionState {
     pub deadline_timer_at: Cell<Mono>,
     /// In the queue of sessions to poll.
     pub queued: Cell<bool>,
+    /// Work done in this poll.
+    pub spent: Cell<u32>,
     /// In the list of sessions with answers to hand out.
     pub dirty: Cell<bool>,
     pub snapshot: Cell<Option<Version>>,
@@ -66,6 +68,7 @@ impl SessionState {
             deadline_timer: Cell::new(false),
             deadline_timer_at: Cell::new(Mono(0)),
             queued: Cell::new(false),
+            spent: Cell::new(0),
             dirty: Cell::new(false),
             snapshot: Cell::new(None),
             status: Cell::new(TxnStatus::Idle),

@@ -109,14 +109,16 @@ impl<D: Devices> NodeThread<D> {
         let mut batch = Vec::new();
         let mut next_tick = Instant::now();
         while !self.stopped {
-            self.inbox.take(next_tick, &mut batch);
+            // Sessions that only let others go first do not wait for a tick.
+            let until = if self.node.has_work() { Instant::now() } else { next_tick };
+            self.inbox.take(until, &mut batch);
             let awake = Instant::now();
             let mut now = self.clock.now();
             let inputs = batch.len() as u64;
             if awake >= next_tick {
                 // Counted from now on, not from when it was due: a late tick does not make the next one early.
                 next_tick = awake + TICK;
-                self.node.step(now, Event::Tick, &mut self.effects);
+                self.node.handle(now, Event::Tick);
             }
             for (count, input) in batch.drain(..).enumerate() {
                 match input {
@@ -129,6 +131,9 @@ impl<D: Devices> NodeThread<D> {
                     self.dispatch();
                     now = self.clock.now();
                 }
+            }
+            if self.node.has_work() {
+                self.node.go_on(self.clock.now(), &mut self.effects);
             }
             self.dispatch();
             self.publish();
@@ -143,13 +148,15 @@ impl<D: Devices> NodeThread<D> {
             Event::ClientGone { session } => Some(*session),
             _ => None,
         };
-        self.node.step(now, event, &mut self.effects);
+        self.node.handle(now, event);
         if let Some(session) = gone {
             self.sessions.remove(&session);
         }
     }
 
+    /// Events handled since the last time share one write of the log and one frame for each peer.
     fn dispatch(&mut self) {
+        self.node.finish(&mut self.effects);
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
             self.carry_out(effect);

@@ -14,7 +14,12 @@ pub struct AdminPlan {
 /// The one function that the query calls and does nothing else, if it is such a function.
 fn only_call(query: &ast::Query) -> Option<(&ast::Function, Option<&ast::Ident>)> {
     let SetExpr::Select(select) = &*query.body else { return None };
-    if query.with.is_some() || query.order_by.is_some() || query.limit_clause.is_some() || !select.from.is_empty() || select.selection.is_some() {
+    if query.with.is_some()
+        || query.order_by.is_some()
+        || query.limit_clause.is_some()
+        || !select.from.is_empty()
+        || select.selection.is_some()
+    {
         return None;
     }
     let (expr, alias) = match select.projection.as_slice() {

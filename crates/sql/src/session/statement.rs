@@ -223,8 +223,7 @@ impl<B: Backend> Session<B> {
 }
 
 fn is_undefined(error: &Error) -> bool {
-    let states =
-        [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_OBJECT];
+    let states = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_OBJECT];
     states.contains(&error.state())
 }
 

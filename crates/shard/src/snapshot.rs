@@ -209,8 +209,15 @@ impl Shard {
     /// Answers false if there is no room for the note: the leader tells it again.
     pub(crate) fn note_jump(&mut self, message: &Message) -> bool {
         let metadata = message.get_snapshot().get_metadata();
-        if metadata.index <= self.consensus.committed() || self.rows {
+        if metadata.index <= self.consensus.committed() {
             return true;
+        }
+        if self.rows {
+            // It held rows before it became a witness: the log goes on without them. A flush under way ends first.
+            if self.flushing.is_running() {
+                return false;
+            }
+            self.drop_rows_held();
         }
         let members = Members::read(&mut Reader::new(message.get_snapshot().data.clone())).expect("the codec has read it");
         let standing = Standing { index: metadata.index, term: metadata.term, rows: false, members };

@@ -50,3 +50,9 @@ fn a_seed_plays_the_same_run_again() {
     let (first, again) = (sim::run(&plan, &Options::new(7, 20)), sim::run(&plan, &Options::new(7, 20)));
     assert_eq!(first.hash, again.hash);
 }
+
+/// A reader that had waited for a cross-shard decision was shown the state before it.
+#[test]
+fn a_reader_that_waits_for_a_decision_sees_it() {
+    passes("partitions", 128, 60);
+}

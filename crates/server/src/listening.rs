@@ -1,7 +1,8 @@
 //! The ports of a node.
 
 use crate::options::Options;
-use base::{Error, Result, SqlState};
+use crate::transport::join::PeerRecord;
+use base::{Error, NodeId, Result, SqlState};
 use std::io;
 use std::net::ToSocketAddrs;
 use tokio::net::{TcpListener, TcpSocket};
@@ -37,6 +38,12 @@ impl Addresses {
         let advertise = reached(&nodes, &options.advertise, "--advertise")?;
         let sql_advertise = reached(&clients, &options.sql_advertise, "--sql-advertise")?;
         Ok(Addresses { nodes, clients, advertise, sql_advertise })
+    }
+
+    /// The node as others know it.
+    pub fn record(&self, node: NodeId, options: &Options) -> PeerRecord {
+        let (address, sql_address) = (self.advertise.clone(), self.sql_advertise.clone());
+        PeerRecord { node, address, sql_address, locality: options.locality.clone() }
     }
 
     /// Names by which clients may verify the node.

@@ -4,7 +4,7 @@ use crate::control::{self, Control};
 use crate::devices::LocalDevices;
 use crate::directory::{Directory, Place};
 use crate::http::{self, Pages};
-use crate::identity::{ClusterKeys, parse_pem};
+use crate::identity::{ClusterKeys, NodeKeys, parse_pem};
 use crate::inbox::Inbox;
 use crate::internal::Internal;
 use crate::listening::Addresses;
@@ -66,12 +66,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     let place = settle(&directory, &options, &addresses).await?;
     let keys = ClusterKeys::load(&options.data)?;
     let node_keys = keys.issue(place.node, &addresses.hosts())?;
-    let own = PeerRecord {
-        node: place.node,
-        address: addresses.advertise.clone(),
-        sql_address: addresses.sql_advertise.clone(),
-        locality: options.locality.clone(),
-    };
+    let own = addresses.record(place.node, &options);
 
     let (inbox, metrics, shared) = (Arc::new(Inbox::default()), Arc::new(Metrics::default()), Arc::new(Shared::new()));
     let links = Arc::new(Links::new(options.locality.clone()));
@@ -82,15 +77,10 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
         let control = Control { links: Arc::clone(&links), shared: Arc::clone(&shared), inbox: Arc::clone(&inbox) };
         control.listen().map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
     }
-    let (chain, key) = match &options.tls_files {
-        Some((certificate, key)) => parse_pem(&read(certificate)?, &read(key)?)?,
-        None => node_keys.parse()?,
-    };
-    let client_tls = TlsAcceptor::from(Arc::new(tls::for_clients(chain, key)?));
     let server = Arc::new(SqlServer::new(
         Arc::clone(&inbox),
         Arc::clone(&shared.credentials),
-        Some(client_tls),
+        Some(client_tls(&options, &node_keys)?),
         Arc::clone(&metrics),
         links.gate(),
         options.connections_max as usize,
@@ -125,36 +115,50 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     directory.opened()?;
 
     let acceptor = TlsAcceptor::from(Arc::new(tls::acceptor(&keys, &node_keys)?));
-    let internal = Internal { server: Arc::clone(&server) };
-    let doorkeeper = Doorkeeper { keys, internal, members: Arc::clone(&shared.members), own: own.clone() };
-    tokio::spawn(transport::listen(Arc::clone(&transport), addresses.nodes, acceptor, Arc::new(doorkeeper)));
+    let doorkeeper =
+        Doorkeeper { keys, internal: Internal { server: Arc::clone(&server) }, members: Arc::clone(&shared.members), own: own.clone() };
+    tokio::spawn(transport::listen(transport, addresses.nodes, acceptor, Arc::new(doorkeeper)));
     tokio::spawn(Arc::clone(&server).listen(addresses.clients));
     let http_address = match &options.http_listen {
-        Some(address) => {
-            let listener = http::bind(address).await?;
-            let bound = listener.local_addr().map_or_else(|_| address.clone(), |bound| bound.to_string());
-            let pages = Pages { own: own.clone(), server: Arc::clone(&server), shared: Arc::clone(&shared), metrics };
-            tokio::spawn(http::listen(Arc::new(pages), listener));
-            Some(bound)
-        }
+        Some(address) => Some(serve_pages(address, Pages { own: own.clone(), server, shared, metrics }).await?),
         None => None,
     };
+    announce(&options, &own, http_address.as_deref());
+    wait_for_end(&inbox, &mut stopped).await
+}
+
+/// Answers the address at which the pages are.
+async fn serve_pages(address: &str, pages: Pages) -> Result<String> {
+    let listener = http::bind(address).await?;
+    let bound = listener.local_addr().map_or_else(|_| address.to_owned(), |bound| bound.to_string());
+    tokio::spawn(http::listen(Arc::new(pages), listener));
+    Ok(bound)
+}
+
+fn client_tls(options: &Options, node_keys: &NodeKeys) -> Result<TlsAcceptor> {
+    let (chain, key) = match &options.tls_files {
+        Some((certificate, key)) => parse_pem(&read(certificate)?, &read(key)?)?,
+        None => node_keys.parse()?,
+    };
+    Ok(TlsAcceptor::from(Arc::new(tls::for_clients(chain, key)?)))
+}
+
+/// Says that the node serves, and where.
+fn announce(options: &Options, own: &PeerRecord, http_address: Option<&str>) {
+    let (host, port) = own.sql_address.rsplit_once(':').unwrap_or((&own.sql_address, ""));
     tracing::info!(
-        node = place.node.0,
-        place = %options.locality,
+        node = own.node.0,
+        place = %own.locality,
         data = %options.data.display(),
-        "PostgreSQL on {}, nodes on {}; try: psql -h {} -p {} -U florin florin",
+        "PostgreSQL on {}, nodes on {}; try: psql -h {host} -p {port} -U florin florin",
         own.sql_address,
         own.address,
-        own.sql_address.rsplit_once(':').map_or("", |(host, _)| host),
-        own.sql_address.rsplit_once(':').map_or("", |(_, port)| port),
     );
     if options.control == options::Control::Stdin {
         control::say(&serde_json::json!({ "ready": {
-            "node": place.node.0, "address": own.address, "sql_address": own.sql_address, "http_address": http_address,
+            "node": own.node.0, "address": own.address, "sql_address": own.sql_address, "http_address": http_address,
         }}));
     }
-    wait_for_end(&inbox, &mut stopped).await
 }
 
 /// Makes sure that the directory belongs to a node of a cluster, and says which.

@@ -1,3 +1,5 @@
+//! Members, strangers and cut links over real sockets.
+
 use super::*;
 use crate::inbox::Input;
 use base::Locality;

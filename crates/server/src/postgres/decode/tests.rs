@@ -1,3 +1,5 @@
+//! The decoder on well-formed, cut, malformed and mutated messages.
+
 use super::*;
 use base::Prng;
 

@@ -244,8 +244,14 @@ fn what_is_nested_within_the_limit_is_parsed_in_no_time() {
             format!("SELECT {}1", "CASE WHEN true THEN ".repeat(depth)),
             format!("SELECT {}", "(".repeat(depth)),
             format!("SELECT * FROM {}", "(".repeat(depth)),
+            format!("SELECT {}1", "CAST(".repeat(depth)),
+            format!("SELECT {}1", "NOT (".repeat(depth)),
+            format!("SELECT {}1", "(SELECT ".repeat(depth)),
+            format!("SELECT * FROM {}1", "(SELECT * FROM ".repeat(depth)),
+            format!("SELECT * FROM {}1 wrong wrong{}", "(SELECT * FROM ".repeat(depth), ")".repeat(depth)),
+            format!("SELECT {}1 wrong wrong{}", "abs(".repeat(depth), ")".repeat(depth)),
+            format!("SELECT {}1 wrong wrong{}", "(".repeat(depth), ")".repeat(depth)),
         ] {
-            println!("{depth} {}", &sql[..30]);
             drop(sql::parse::parse(&sql));
         }
     }

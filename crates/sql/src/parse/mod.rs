@@ -19,6 +19,8 @@ pub use utility::Utility;
 pub const STATEMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deepest nesting of parentheses, subqueries and operators of different strength.
 const NESTING_MAX: usize = 200;
+/// Deepest nesting of CASE and of functions with a syntax of their own, each level of which may double the work of parsing.
+const COSTLY_NESTING_MAX: usize = 12;
 /// Most operators in one chain (`a + b + c …`), each of which is one level of the parse tree.
 const CHAIN_MAX: usize = 1_500;
 
@@ -127,30 +129,76 @@ pub(crate) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
+/// Words with a syntax of their own, which the library tries again as an ordinary name or function when what follows is wrong. So nested
+/// ones cost twice as much for each level.
+const TRIED_TWICE: [&str; 19] = [
+    "CASE",
+    "CAST",
+    "TRY_CAST",
+    "SAFE_CAST",
+    "CONVERT",
+    "TRY_CONVERT",
+    "EXISTS",
+    "EXTRACT",
+    "CEIL",
+    "FLOOR",
+    "POSITION",
+    "SUBSTR",
+    "SUBSTRING",
+    "OVERLAY",
+    "TRIM",
+    "INTERVAL",
+    "ARRAY",
+    "NOT",
+    "STRUCT",
+];
+
+/// What is open at some place of a text.
+struct Open {
+    /// Operators since the last comma.
+    chain: usize,
+    tried_twice: bool,
+}
+
 /// The library's tree is as deep as a chain of operators is long, and whoever walks it recurses: so both are bounded before parsing.
 fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
-    let mut chains = vec![0usize];
-    let mut cases = 0usize;
+    let mut open = vec![Open { chain: 0, tried_twice: false }];
+    let (mut cases, mut costly) = (0usize, 0usize);
+    let mut after_costly_word = false;
     for token in tokens {
+        let was_after = after_costly_word;
+        let nested = open.len() > 1;
+        let top = open.last_mut().expect("never empty");
         match &token.token {
-            Token::LParen | Token::LBracket => chains.push(0),
-            Token::RParen | Token::RBracket if chains.len() > 1 => {
-                chains.pop();
+            Token::Whitespace(_) => continue,
+            Token::LParen | Token::LBracket => {
+                costly += usize::from(was_after);
+                open.push(Open { chain: 0, tried_twice: was_after });
             }
-            Token::Comma | Token::SemiColon => *chains.last_mut().expect("never empty") = 0,
-            Token::Word(word) if word.quote_style.is_some() => {}
-            Token::Word(word) if word.value.eq_ignore_ascii_case("case") => cases += 1,
-            Token::Word(word) if word.value.eq_ignore_ascii_case("end") => cases = cases.saturating_sub(1),
-            Token::Word(word) => {
-                let counts = ["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"];
-                if counts.iter().any(|w| w.eq_ignore_ascii_case(&word.value)) {
-                    *chains.last_mut().expect("never empty") += 1;
+            Token::RParen | Token::RBracket if nested => {
+                let closed = open.pop().expect("is longer than one");
+                costly -= usize::from(closed.tried_twice);
+            }
+            Token::Comma => top.chain = 0,
+            Token::SemiColon => (top.chain, cases) = (0, 0),
+            Token::Word(word) if word.quote_style.is_none() => {
+                let is = |list: &[&str]| list.iter().any(|w| w.eq_ignore_ascii_case(&word.value));
+                top.chain += usize::from(is(&["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"]));
+                if is(&["CASE"]) {
+                    cases += 1;
+                } else if is(&["END"]) {
+                    cases = cases.saturating_sub(1);
                 }
+                after_costly_word = is(&TRIED_TWICE);
             }
-            Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
-            _ => *chains.last_mut().expect("never empty") += 1,
+            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
+            _ => top.chain += 1,
         }
-        if chains.len() + cases > NESTING_MAX || chains.last().is_some_and(|chain| *chain > CHAIN_MAX) {
+        if !matches!(token.token, Token::Word(_)) {
+            after_costly_word = false;
+        }
+        let too_long = open.last().is_some_and(|open| open.chain > CHAIN_MAX);
+        if open.len() > NESTING_MAX || cases + costly > COSTLY_NESTING_MAX || too_long {
             return Err(too_deep());
         }
     }

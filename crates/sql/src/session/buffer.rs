@@ -3,7 +3,7 @@
 use base::{ShardId, Version};
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use storage::access::{Key, KeyRange, Row, Write};
+use storage::access::{Key, KeyRange, Row, SYSTEM_STORAGE, Write};
 
 /// What is written to one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct Buffer {
     /// Changes are only remembered for undoing while something may undo them.
     keeps_undo: bool,
 }
+
+/// No key of the system's storage is as great.
+const FIRST_TABLE_KEY: [u8; 4] = (SYSTEM_STORAGE.0 + 1).to_be_bytes();
 
 /// A place in the history of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,18 +104,25 @@ impl Buffer {
         self.writes.range::<Key, _>(bounds).filter(move |(_, pending)| pending.shard == shard)
     }
 
-    /// All writes by shard, in key order; the buffer is empty after.
-    pub fn take(&mut self) -> BTreeMap<ShardId, Vec<Write>> {
+    /// Writes of tables by shard, in key order, to be staged. System rows stay: what is staged cannot be written a second time, and the
+    /// catalog's rows may be.
+    pub fn take_tables(&mut self) -> BTreeMap<ShardId, Vec<Write>> {
+        let tables = self.writes.split_off(&FIRST_TABLE_KEY[..]);
         let mut by_shard: BTreeMap<ShardId, Vec<Write>> = BTreeMap::new();
-        for (key, pending) in std::mem::take(&mut self.writes) {
+        for (key, pending) in tables {
             by_shard.entry(pending.shard).or_default().push(Write { key, row: pending.row, base: pending.base });
         }
         self.undo.clear();
-        self.bytes = 0;
+        self.bytes = self.writes.iter().map(|(key, pending)| size(key, pending)).sum();
         by_shard
     }
 
-    /// The same, keeping the buffer: for a commit that may have to be sent again.
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        *self = Buffer::new(self.keeps_undo);
+    }
+
+    /// All writes by shard, keeping them: for a commit that may have to be sent again.
     pub fn by_shard(&self) -> BTreeMap<ShardId, Vec<Write>> {
         let mut by_shard: BTreeMap<ShardId, Vec<Write>> = BTreeMap::new();
         for (key, pending) in &self.writes {
@@ -121,8 +131,11 @@ impl Buffer {
         by_shard
     }
 
+    /// Tables and indexes that are written to.
     pub fn storages(&self) -> impl Iterator<Item = (ShardId, base::StorageId)> {
-        self.writes.iter().map(|(key, pending)| (pending.shard, storage::access::storage_of(key)))
+        self.writes
+            .range::<[u8], _>((Bound::Included(&FIRST_TABLE_KEY[..]), Bound::Unbounded))
+            .map(|(key, pending)| (pending.shard, storage::access::storage_of(key)))
     }
 }
 
@@ -154,7 +167,18 @@ mod tests {
         let mut buffer = Buffer::new(true);
         put(&mut buffer, "a", "1");
         buffer.put(ShardId(1), Bytes::from_static(b"a"), None, Version(9));
-        assert_eq!(buffer.take()[&ShardId(1)][0].base, Version(7));
+        assert_eq!(buffer.by_shard()[&ShardId(1)][0].base, Version(7));
+    }
+
+    #[test]
+    fn system_rows_are_not_staged() {
+        let mut buffer = Buffer::new(true);
+        put(&mut buffer, "\0\0\0\0catalog", "1");
+        put(&mut buffer, "\0\0\0\x01row", "2");
+        let staged = buffer.take_tables();
+        assert_eq!(staged[&ShardId(1)].len(), 1);
+        assert!(buffer.get(b"\0\0\0\0catalog").is_some());
+        assert_eq!(buffer.storages().count(), 0);
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl<B: Backend> Session<B> {
                     if let Some(txn) = &mut self.txn {
                         match mark {
                             Some(mark) => txn.buffer.undo_to(mark),
-                            None => drop(txn.buffer.take()),
+                            None => txn.buffer.clear(),
                         }
                     }
                     if self.txn.as_ref().is_some_and(|txn| txn.ddl.is_some()) {

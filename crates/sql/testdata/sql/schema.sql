@@ -17,8 +17,8 @@ ALTER TABLE t ADD COLUMN b text DEFAULT 'none' NOT NULL;
 --> ALTER TABLE
 SELECT * FROM t;
 --> id | a | b
---> 1 | 10 | none
---> 2 | 20 | none
+--> 1 | 10 | none
+--> 2 | 20 | none
 --> SELECT 2
 ALTER TABLE t ADD COLUMN c int NOT NULL;
 --> ERROR 23502: column "c" of relation "t" contains null values

@@ -139,7 +139,9 @@ EXPLAIN ANALYZE SELECT v FROM t WHERE id = 1;
 --> Execution Time: 0.000 ms
 --> EXPLAIN
 SELECT current_user, current_database();
---> ERROR 42883: function current_user() does not exist HINT: No function matches the given name and argument types. You might need to add explicit type casts.
+--> current_user | current_database
+--> florin | florin
+--> SELECT 1
 SELECT (SELECT 1);
 --> ERROR 0A000: a subquery here is not supported
 VALUES (1);

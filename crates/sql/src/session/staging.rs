@@ -54,11 +54,17 @@ impl Staged {
     }
 
     pub fn has(&self, storage: StorageId) -> bool {
-        self.tables.contains_key(&storage)
+        self.tables.keys().any(|(staged, _)| *staged == storage)
     }
 
-    pub fn key(&self, storage: StorageId, key: &Key) -> StagedKey {
-        let Some(outline) = self.tables.get(&storage) else { return StagedKey::No };
+    /// Whether a key from `start` on may be among those staged.
+    pub fn reaches(&self, shard: ShardId, start: &Key) -> bool {
+        let outline = self.tables.get(&(storage::access::storage_of(start), shard));
+        outline.and_then(|outline| outline.highest.as_ref()).is_some_and(|highest| highest >= start)
+    }
+
+    pub fn key(&self, shard: ShardId, key: &Key) -> StagedKey {
+        let Some(outline) = self.tables.get(&(storage::access::storage_of(key), shard)) else { return StagedKey::No };
         if outline.highest.as_ref().is_none_or(|highest| key > highest) {
             return StagedKey::No;
         }

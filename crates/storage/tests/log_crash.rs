@@ -297,7 +297,7 @@ fn flip(world: &mut World) -> (Log, Recovered) {
 #[test]
 fn a_flipped_bit_is_damage_or_a_torn_tail_or_changes_nothing() {
     let (mut marked, mut torn, mut precise) = (0, 0, 0);
-    for seed in 0..600 {
+    for seed in 0..1000 {
         let mut world = World::new(seed);
         world.steps(200);
         while world.write() {}

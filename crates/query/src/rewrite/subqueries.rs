@@ -18,6 +18,10 @@ pub fn single_row(query: &mut Query) -> Option<Expr> {
     let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_mut_slice() else {
         return None;
     };
+    // Rewritten before, when the query around it was.
+    if item.to_string().starts_with(SINGLE) {
+        return None;
+    }
     let name = super::columns::name_of(item);
     let mut aggregate = call(if limited { "first_value" } else { SINGLE }, vec![take(item)]);
     if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut aggregate

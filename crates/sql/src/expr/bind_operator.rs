@@ -47,9 +47,20 @@ impl Binder<'_> {
 
     /// A call of the operator with this symbol.
     pub(super) fn operator(&mut self, symbol: &str, args: Vec<Expr>) -> Bound {
+        let args = if symbol == "||" { self.texts_to_join(args)? } else { args };
         let types: Vec<Type> = args.iter().map(Expr::ty).collect();
         let found = functions::find_operator(symbol, &types)?;
         self.call(found, args)
+    }
+
+    /// Strings of every kind, and truth values beside them, are joined as text; what else `||` joins is left alone.
+    fn texts_to_join(&mut self, args: Vec<Expr>) -> Bound<Vec<Expr>> {
+        let is_string = |arg: &Expr| matches!(arg.ty(), Type::Unknown | Type::Text | Type::VarChar | Type::BpChar | Type::Name);
+        let joined = args.iter().any(is_string) && args.iter().all(|arg| is_string(arg) || arg.ty() == Type::Bool);
+        if !joined {
+            return Ok(args);
+        }
+        args.into_iter().map(|arg| self.coerce(arg, Type::Text, NO_MODIFIER, Coercion::Explicit)).collect()
     }
 
     pub(super) fn call(&mut self, found: functions::Found, args: Vec<Expr>) -> Bound {

@@ -16,24 +16,12 @@ struct Candidate {
     function: &'static Function,
     /// One for each argument.
     types: Vec<Type>,
-    /// Positions that take anything: they never match exactly, and have no category of their own.
-    open: Vec<bool>,
     result: Type,
 }
 
 /// A function of this name exists, for whatever arguments.
 pub fn is_known(name: &str) -> bool {
     FUNCTIONS.iter().flat_map(|table| table.iter()).any(|function| function.name == name)
-}
-
-impl Candidate {
-    fn is_exactly(&self, types: &[Type]) -> bool {
-        self.types == types && !self.open.contains(&true)
-    }
-
-    fn category(&self, position: usize) -> Category {
-        if self.open[position] { Category::Pseudo } else { self.types[position].category() }
-    }
 }
 
 /// # Errors
@@ -83,12 +71,12 @@ fn list(types: &[Type]) -> String {
 /// `Err(true)`: ambiguous.
 fn choose(named: impl Iterator<Item = &'static Function>, types: &[Type], operator: bool) -> Result<Found, bool> {
     let mut candidates: Vec<Candidate> = named.filter_map(|function| candidate(function, types)).collect();
-    if let Some(exact) = candidates.iter().position(|candidate| candidate.is_exactly(types)) {
+    if let Some(exact) = candidates.iter().position(|candidate| candidate.types == types) {
         return Ok(found(candidates.swap_remove(exact)));
     }
     // An operator with one undecided side: first try the other side's type for both.
     if operator && let Some(assumed) = same_type_for_both(types) {
-        if let Some(exact) = candidates.iter().position(|candidate| candidate.is_exactly(&assumed)) {
+        if let Some(exact) = candidates.iter().position(|candidate| candidate.types == assumed) {
             return Ok(found(candidates.swap_remove(exact)));
         }
     }
@@ -143,7 +131,7 @@ fn only_known(types: &[Type]) -> Option<Type> {
 /// The function with the types that these arguments give to its parameters, if their number fits.
 fn candidate(function: &'static Function, types: &[Type]) -> Option<Candidate> {
     let parameters = function.parameters;
-    let fits = if function.variadic { types.len() >= parameters.len() } else { types.len() == parameters.len() };
+    let fits = if function.variadic { types.len() + 1 >= parameters.len() } else { types.len() == parameters.len() };
     if !fits {
         return None;
     }
@@ -157,8 +145,7 @@ fn candidate(function: &'static Function, types: &[Type]) -> Option<Candidate> {
         Param::ArrayOfElement => element.and_then(Type::array_of),
     };
     let concretes: Option<Vec<Type>> = params.iter().zip(types).map(|(param, ty)| concrete(*param, Some(*ty))).collect();
-    let open = params.iter().map(|param| *param == Param::Any).collect();
-    Some(Candidate { function, types: concretes?, open, result: concrete(function.returns, None)? })
+    Some(Candidate { function, types: concretes?, result: concrete(function.returns, None)? })
 }
 
 /// What `Element` is in this call: `Some(None)` if the signature has no such parameter, `None` if the arguments disagree.
@@ -186,8 +173,7 @@ fn element_type(params: &[Param], types: &[Type]) -> Option<Option<Type>> {
 }
 
 fn count(candidate: &Candidate, types: &[Type], test: impl Fn(Type, Type) -> bool) -> usize {
-    let pairs = candidate.types.iter().zip(&candidate.open).zip(types);
-    pairs.filter(|((to, open), from)| !**open && test(**to, **from)).count()
+    candidate.types.iter().zip(types).filter(|(to, from)| test(**to, **from)).count()
 }
 
 fn keep_best(candidates: &mut Vec<Candidate>, score: impl Fn(&Candidate) -> usize) {
@@ -201,7 +187,7 @@ fn decide_unknown(candidates: &mut Vec<Candidate>, types: &[Type]) {
         if types[position] != Type::Unknown || candidates.len() < 2 {
             continue;
         }
-        let categories: Vec<Category> = candidates.iter().map(|candidate| candidate.category(position)).collect();
+        let categories: Vec<Category> = candidates.iter().map(|candidate| candidate.types[position].category()).collect();
         let category = if categories.contains(&Category::String) {
             Category::String
         } else if categories.iter().all(|category| *category == categories[0]) {
@@ -209,7 +195,7 @@ fn decide_unknown(candidates: &mut Vec<Candidate>, types: &[Type]) {
         } else {
             return;
         };
-        candidates.retain(|candidate| candidate.category(position) == category);
+        candidates.retain(|candidate| candidate.types[position].category() == category);
         if candidates.iter().any(|candidate| candidate.types[position].is_preferred()) {
             candidates.retain(|candidate| candidate.types[position].is_preferred());
         }

@@ -129,28 +129,42 @@ pub(crate) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
-/// Words with a syntax of their own, which the library tries again as an ordinary name or function when what follows is wrong. So nested
-/// ones cost twice as much for each level.
-const TRIED_TWICE: [&str; 19] = [
-    "CASE",
-    "CAST",
-    "TRY_CAST",
-    "SAFE_CAST",
-    "CONVERT",
-    "TRY_CONVERT",
-    "EXISTS",
-    "EXTRACT",
-    "CEIL",
-    "FLOOR",
-    "POSITION",
-    "SUBSTR",
-    "SUBSTRING",
-    "OVERLAY",
-    "TRIM",
-    "INTERVAL",
-    "ARRAY",
-    "NOT",
-    "STRUCT",
+/// Words whose parenthesis opens no call. The library tries the arguments of a call, and what words with a syntax of their own (`CASE`,
+/// `CAST`, …) enclose, twice: nested ones cost twice as much for each level.
+const NO_CALL: [&str; 33] = [
+    "SELECT",
+    "FROM",
+    "IN",
+    "AND",
+    "OR",
+    "WHERE",
+    "VALUES",
+    "AS",
+    "ON",
+    "BY",
+    "ANY",
+    "ALL",
+    "SOME",
+    "HAVING",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "USING",
+    "OVER",
+    "WITH",
+    "INTO",
+    "THEN",
+    "ELSE",
+    "WHEN",
+    "JOIN",
+    "LIMIT",
+    "OFFSET",
+    "SET",
+    "RETURNING",
+    "CHECK",
+    "KEY",
+    "UNIQUE",
+    "LIKE",
 ];
 
 /// What is open at some place of a text.
@@ -189,9 +203,10 @@ fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
                 } else if is(&["END"]) {
                     cases = cases.saturating_sub(1);
                 }
-                after_costly_word = is(&TRIED_TWICE);
+                after_costly_word = !is(&NO_CALL);
             }
-            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
+            Token::Word(_) => after_costly_word = true,
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
             _ => top.chain += 1,
         }
         if !matches!(token.token, Token::Word(_)) {

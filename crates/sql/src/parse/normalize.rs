@@ -77,7 +77,7 @@ impl Normalizer {
         if sql.len() > NORMALIZED_BYTES_MAX {
             return false;
         }
-        if self.scan(sql).is_none() {
+        if self.scan(sql).is_none() || self.key.is_empty() {
             return false;
         }
         self.text_len = self.key.len();

@@ -19,7 +19,7 @@ pub fn single_row(query: &mut Query) -> Option<Expr> {
         return None;
     };
     // Rewritten before, when the query around it was.
-    if item.to_string().starts_with(SINGLE) {
+    if item.to_string().trim_start_matches('"').starts_with(SINGLE) {
         return None;
     }
     let name = super::columns::name_of(item);

@@ -97,8 +97,7 @@ fn a_full_disk_refuses_writes_clearly_and_recovers() {
     let cell = std::cell::Cell::new(0);
     under_traffic(
         "disk-full",
-        // Refused as long as the disk is full, by design: what counts is that nothing is lost and that it ends by itself.
-        FAULT + GAP_MAX,
+        GAP_MAX,
         |c| {
             cell.set(c.leader());
             disk::fill(&c.data(cell.get()));

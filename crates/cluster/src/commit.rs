@@ -8,7 +8,7 @@
 //! the transaction. So a refusal of a request that was sent more than once counts only after an inquiry that makes it durable.
 
 use base::{Error, SchemaVersion, ShardId, TxnId, Version};
-use storage::access::{Context, Outcome, ReadSet, Refusal, Request, Response, Write};
+use storage::access::{Context, LogPosition, Outcome, ReadSet, Refusal, Request, Response, Write};
 
 /// A transaction's changes in one shard.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Part {
     pub reads: ReadSet,
     pub parts: u32,
     pub holds_locks: bool,
+    /// See [`Context::seen`].
+    pub seen: Option<LogPosition>,
 }
 
 /// Why a commit did not happen. Nothing of it ever will.
@@ -77,8 +79,8 @@ impl Commit {
         let shards: Vec<ShardId> = parts.iter().map(|p| p.shard).collect();
         let one = parts.len() == 1;
         for part in parts {
-            let Part { shard, writes, reads, parts, holds_locks } = part;
-            let context = Context { holds_locks, ..context.clone() };
+            let Part { shard, writes, reads, parts, holds_locks, seen } = part;
+            let context = Context { holds_locks, seen, ..context.clone() };
             let request = if one {
                 Request::Commit { context, writes, reads, parts }
             } else {
@@ -298,12 +300,14 @@ mod tests {
             snapshot: Snapshot::Latest,
             schema: SchemaVersion(1),
             holds_locks: false,
+            seen: None,
             follower: false,
         }
     }
 
     fn parts(shards: u32) -> Vec<Part> {
-        let part = |shard| Part { shard: ShardId(shard), writes: Vec::new(), reads: ReadSet::default(), parts: 0, holds_locks: true };
+        let part =
+            |shard| Part { shard: ShardId(shard), writes: Vec::new(), reads: ReadSet::default(), parts: 0, holds_locks: true, seen: None };
         (0..shards).map(part).collect()
     }
 

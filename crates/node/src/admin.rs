@@ -174,8 +174,15 @@ async fn lock(backend: &NodeBackend, txn: TxnId, keys: &[Key], holds_locks: bool
         reads: reads.clone(),
         wait: LockWait::Wait(Some(ADMIN_LOCK_WAIT)),
     };
-    match backend.internal_call(backend.shard_of(SlotId(0)), request).await? {
-        Response::Rows { rows, .. } => Ok(rows.into_iter().map(|r| r.map_or(Version::ZERO, |f| f.version)).collect()),
+    let shard = backend.shard_of(SlotId(0));
+    match backend.internal_call(shard, request).await? {
+        Response::Rows { rows, seen, .. } => {
+            // What comes of it is told before the commit, in messages of errors.
+            if let Some(seen) = seen {
+                backend.internal_call(shard, |_| Request::Settle { seen }).await?;
+            }
+            Ok(rows.into_iter().map(|r| r.map_or(Version::ZERO, |f| f.version)).collect())
+        }
         other => Err(Error::internal(format!("a read was answered with {other:?}"))),
     }
 }
@@ -184,7 +191,7 @@ async fn commit(backend: &NodeBackend, txn: TxnId, writes: Vec<Write>) -> Result
     let shard = backend.shard_of(SlotId(0));
     let mut schema = backend.catalog().version;
     loop {
-        let part = CommitPart { shard, writes: writes.clone(), reads: Default::default(), parts: 0, holds_locks: true };
+        let part = CommitPart { shard, writes: writes.clone(), reads: Default::default(), parts: 0, holds_locks: true, seen: None };
         match backend.commit(context(txn, schema, Snapshot::Latest, true), vec![part]).await {
             Ok(_) => return Ok(()),
             Err(CallError::StaleSchema(newer)) if newer > schema => schema = newer,

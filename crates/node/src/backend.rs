@@ -7,7 +7,7 @@ use crate::session::SessionState;
 use crate::slot::Slot;
 use crate::timers::Timer;
 use base::{Error, Now, Result, SchemaVersion, SessionId, ShardId, SlotId, SqlState, TxnId, Version};
-use sql::backend::{Backend, CallError, CommitPart};
+use sql::backend::{Backend, CallError, CommitPart, Pending};
 use sql::catalog::Catalog;
 use sql::client::{ClientRequest, ClientResponse};
 use sql::engine::{EngineCommand, EngineEvent, QueryId};
@@ -108,32 +108,36 @@ impl Backend for NodeBackend {
         Arc::clone(&self.core.borrow().catalog.current)
     }
 
-    async fn refresh_catalog(&self, at_least: SchemaVersion) -> Result<Arc<Catalog>> {
-        let known = self.catalog().version;
-        let newest = if known >= at_least { self.newest_schema(known).await? } else { at_least };
-        self.catalog_at_least(newest).await
+    fn refresh_catalog(&self, at_least: SchemaVersion) -> Pending<'_, Result<Arc<Catalog>>> {
+        Box::pin(async move {
+            let known = self.catalog().version;
+            let newest = if known >= at_least { self.newest_schema(known).await? } else { at_least };
+            self.catalog_at_least(newest).await
+        })
     }
 
-    async fn receive(&self) -> Option<ClientRequest> {
-        let request = poll_fn(|_| {
-            if self.state.ending.get() || self.state.gone.get() {
-                return Poll::Ready(None);
+    fn receive(&self) -> Pending<'_, Option<ClientRequest>> {
+        Box::pin(async move {
+            let request = poll_fn(|_| {
+                if self.state.ending.get() || self.state.gone.get() {
+                    return Poll::Ready(None);
+                }
+                let Some((request, resume)) = self.state.pop_request() else { return Poll::Pending };
+                let mut core = self.core.borrow_mut();
+                if !self.state.busy.replace(true) {
+                    self.state.changed.set(core.now.wall);
+                }
+                if resume {
+                    core.effects.push(Effect::ReadClient { session: self.state.id, read: true });
+                }
+                Poll::Ready(Some(request))
+            })
+            .await;
+            if let Some(ClientRequest::CopyData(data)) = &request {
+                self.pay(1 + (data.len() / COPY_BYTES) as u32).await;
             }
-            let Some((request, resume)) = self.state.pop_request() else { return Poll::Pending };
-            let mut core = self.core.borrow_mut();
-            if !self.state.busy.replace(true) {
-                self.state.changed.set(core.now.wall);
-            }
-            if resume {
-                core.effects.push(Effect::ReadClient { session: self.state.id, read: true });
-            }
-            Poll::Ready(Some(request))
+            request
         })
-        .await;
-        if let Some(ClientRequest::CopyData(data)) = &request {
-            self.pay(1 + (data.len() / COPY_BYTES) as u32).await;
-        }
-        request
     }
 
     fn has_request(&self) -> bool {
@@ -146,8 +150,10 @@ impl Backend for NodeBackend {
         }
     }
 
-    async fn drained(&self) {
-        poll_fn(|_| if self.state.is_drained() { Poll::Ready(()) } else { Poll::Pending }).await;
+    fn drained(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            poll_fn(|_| if self.state.is_drained() { Poll::Ready(()) } else { Poll::Pending }).await;
+        })
     }
 
     fn interrupted(&self) -> Option<Error> {
@@ -172,18 +178,20 @@ impl Backend for NodeBackend {
         }
     }
 
-    async fn sleep(&self, duration: Duration) {
-        let slot = Slot::new();
-        {
-            let mut core = self.core.borrow_mut();
-            let at = core.now.mono.after(duration);
-            core.timers.set(at, Timer::Sleep { session: self.state.id, slot: slot.clone() });
-        }
-        poll_fn(|_| match slot.take() {
-            None if !self.state.is_interrupted() => Poll::Pending,
-            _ => Poll::Ready(()),
+    fn sleep(&self, duration: Duration) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let slot = Slot::new();
+            {
+                let mut core = self.core.borrow_mut();
+                let at = core.now.mono.after(duration);
+                core.timers.set(at, Timer::Sleep { session: self.state.id, slot: slot.clone() });
+            }
+            poll_fn(|_| match slot.take() {
+                None if !self.state.is_interrupted() => Poll::Pending,
+                _ => Poll::Ready(()),
+            })
+            .await;
         })
-        .await;
     }
 
     fn shard_of(&self, slot: SlotId) -> ShardId {
@@ -200,45 +208,53 @@ impl Backend for NodeBackend {
         TxnId { started: core.now.wall.0 / 1000, node: core.config.node, boot: core.config.boot, sequence: core.next_txn }
     }
 
-    async fn snapshot(&self) -> Result<Version> {
-        let clocks = self.shards().into_iter().map(|shard| (shard, Request::Clock)).collect();
-        let mut newest = Version::ZERO;
-        for answer in self.call_all(clocks).await {
-            match answer {
-                Ok(Response::Clock { version }) => newest = newest.max(version),
-                Ok(other) => return Err(Error::internal(format!("a shard told its clock as {other:?}"))),
-                Err(CallError::Error(error)) => return Err(error),
-                Err(CallError::StaleSchema(_)) => return Err(Error::internal("a clock has no schema")),
+    fn snapshot(&self) -> Pending<'_, Result<Version>> {
+        Box::pin(async move {
+            let clocks = self.shards().into_iter().map(|shard| (shard, Request::Clock)).collect();
+            let mut newest = Version::ZERO;
+            for answer in self.call_all(clocks).await {
+                match answer {
+                    Ok(Response::Clock { version }) => newest = newest.max(version),
+                    Ok(other) => return Err(Error::internal(format!("a shard told its clock as {other:?}"))),
+                    Err(CallError::Error(error)) => return Err(error),
+                    Err(CallError::StaleSchema(_)) => return Err(Error::internal("a clock has no schema")),
+                }
             }
-        }
-        self.core.borrow_mut().clock.observe(newest);
-        Ok(newest)
+            self.core.borrow_mut().clock.observe(newest);
+            Ok(newest)
+        })
     }
 
     fn hold_snapshot(&self, snapshot: Option<Version>) {
         self.state.snapshot.set(snapshot);
     }
 
-    async fn call(&self, shard: ShardId, request: Request) -> Result<Response, CallError> {
-        self.pay(cost(&request)).await;
-        self.start(shard, request).finish().await
+    fn call(&self, shard: ShardId, request: Request) -> Pending<'_, Result<Response, CallError>> {
+        Box::pin(async move {
+            self.pay(cost(&request)).await;
+            self.start(shard, request).finish().await
+        })
     }
 
-    async fn call_all(&self, requests: Vec<(ShardId, Request)>) -> Vec<Result<Response, CallError>> {
-        let started: Vec<Started> = requests.into_iter().map(|(shard, request)| self.start(shard, request)).collect();
-        let mut answers = Vec::with_capacity(started.len());
-        for call in started {
-            answers.push(call.finish().await);
-        }
-        answers
+    fn call_all(&self, requests: Vec<(ShardId, Request)>) -> Pending<'_, Vec<Result<Response, CallError>>> {
+        Box::pin(async move {
+            let started: Vec<Started> = requests.into_iter().map(|(shard, request)| self.start(shard, request)).collect();
+            let mut answers = Vec::with_capacity(started.len());
+            for call in started {
+                answers.push(call.finish().await);
+            }
+            answers
+        })
     }
 
-    async fn commit(&self, context: Context, parts: Vec<CommitPart>) -> Result<Version, CallError> {
-        if parts.is_empty() {
-            return Err(CallError::Error(Error::internal("a commit without a part")));
-        }
-        let slot = self.core.borrow_mut().begin_commit(self.state.id, &context, parts);
-        slot.wait().await
+    fn commit(&self, context: Context, parts: Vec<CommitPart>) -> Pending<'_, Result<Version, CallError>> {
+        Box::pin(async move {
+            if parts.is_empty() {
+                return Err(CallError::Error(Error::internal("a commit without a part")));
+            }
+            let slot = self.core.borrow_mut().begin_commit(self.state.id, &context, parts);
+            slot.wait().await
+        })
     }
 
     fn rollback(&self, txn: TxnId, shards: Vec<ShardId>) {
@@ -271,27 +287,29 @@ impl Backend for NodeBackend {
         core.effects.push(Effect::Engine(command));
     }
 
-    async fn engine_event(&self, query: QueryId) -> EngineEvent {
-        poll_fn(|_| {
-            let mut events = self.state.engine_events.borrow_mut();
-            if let Some(at) = events.iter().position(|(q, _)| *q == query) {
-                let (_, event) = events.remove(at).expect("the position was just found");
-                return Poll::Ready(event);
-            }
-            match self.state.interrupted() {
-                Some(error) => Poll::Ready(EngineEvent::Failed(error)),
-                None => Poll::Pending,
-            }
+    fn engine_event(&self, query: QueryId) -> Pending<'_, EngineEvent> {
+        Box::pin(async move {
+            poll_fn(|_| {
+                let mut events = self.state.engine_events.borrow_mut();
+                if let Some(at) = events.iter().position(|(q, _)| *q == query) {
+                    let (_, event) = events.remove(at).expect("the position was just found");
+                    return Poll::Ready(event);
+                }
+                match self.state.interrupted() {
+                    Some(error) => Poll::Ready(EngineEvent::Failed(error)),
+                    None => Poll::Pending,
+                }
+            })
+            .await
         })
-        .await
     }
 
     fn system_table(&self, name: &str) -> Option<Vec<Vec<Value>>> {
         self.core.borrow_mut().system_table(name)
     }
 
-    async fn admin(&self, command: String, arguments: Vec<Value>) -> Result<Value> {
-        crate::admin::run(self, &command, &arguments).await
+    fn admin(&self, command: String, arguments: Vec<Value>) -> Pending<'_, Result<Value>> {
+        Box::pin(async move { crate::admin::run(self, &command, &arguments).await })
     }
 }
 

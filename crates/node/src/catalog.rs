@@ -198,7 +198,7 @@ impl NodeBackend {
         if rows.iter().any(Option::is_some) {
             return Ok(());
         }
-        let part = sql::backend::CommitPart { shard, writes, reads: Default::default(), parts: 0, holds_locks: false };
+        let part = sql::backend::CommitPart { shard, writes, reads: Default::default(), parts: 0, holds_locks: false, seen: None };
         match self.commit(context(txn, SchemaVersion(0), Snapshot::Latest, false), vec![part]).await {
             Ok(_) => Ok(()),
             Err(CallError::Error(error)) => Err(error),
@@ -208,5 +208,5 @@ impl NodeBackend {
 }
 
 pub(crate) fn context(txn: base::TxnId, schema: SchemaVersion, snapshot: Snapshot, holds_locks: bool) -> Context {
-    Context { txn, isolation: Isolation::ReadCommitted, snapshot, schema, holds_locks, follower: false }
+    Context { txn, isolation: Isolation::ReadCommitted, snapshot, schema, holds_locks, seen: None, follower: false }
 }

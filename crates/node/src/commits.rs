@@ -24,7 +24,7 @@ impl Core {
         let slot = CommitSlot::new();
         let parts = parts
             .into_iter()
-            .map(|CommitPart { shard, writes, reads, parts, holds_locks }| Part { shard, writes, reads, parts, holds_locks })
+            .map(|CommitPart { shard, writes, reads, parts, holds_locks, seen }| Part { shard, writes, reads, parts, holds_locks, seen })
             .collect();
         let mut outputs = Vec::new();
         let machine = Commit::start(context, parts, &mut outputs);

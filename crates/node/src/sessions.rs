@@ -90,7 +90,7 @@ impl Tasks {
 
     fn start(&mut self, core: &Shared, state: &Rc<SessionState>) {
         let backend = NodeBackend { core: Rc::clone(core), state: Rc::clone(state) };
-        self.tasks.insert(state.id, Box::pin(sql::session::run(backend)));
+        self.tasks.insert(state.id, Box::pin(sql::session::run(Box::new(backend))));
         core.borrow_mut().wake(state.id);
     }
 

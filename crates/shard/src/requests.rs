@@ -12,7 +12,9 @@ use crate::state::BOUND;
 use base::{Error, Mono, NodeId, RequestId, SqlState, StorageId, TxnId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use storage::access::{Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, Refusal, Request, Response, Snapshot, storage_of};
+use storage::access::{
+    Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, LogPosition, Refusal, Request, Response, Snapshot, storage_of,
+};
 
 /// Requests that may wait for a decision or a schema in one shard.
 const DELAYED_MAX: usize = 16 * 1024;
@@ -115,6 +117,13 @@ pub(crate) fn locks_lost() -> Refusal {
     ))
 }
 
+fn seen_lost() -> Refusal {
+    Refusal::Error(Error::new(
+        SqlState::SERIALIZATION_FAILURE,
+        "could not serialize access: what the transaction read was lost with an earlier leader",
+    ))
+}
+
 fn deadlock_error(cycle: &[TxnId]) -> Error {
     let names: Vec<String> = cycle.iter().map(TxnId::to_string).collect();
     Error::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
@@ -180,6 +189,7 @@ impl Shard {
                 self.sequence(key, *start, *increment, *min, *max, *cycle, *count)
             }
             Request::SetSequence { key, value, called } => self.set_sequence(key, *value, *called),
+            Request::Settle { seen } => self.settle_seen(*seen),
             Request::Clock => self.take_snapshot().map(|(version, index)| (Response::Clock { version }, index)),
         };
         Turn::Answer(answer)
@@ -228,8 +238,8 @@ impl Shard {
         if let Some(turn) = self.fence(context) {
             return turn;
         }
-        if context.holds_locks && !self.locks.knows(context.txn) {
-            return Turn::Answer(Err(locks_lost()));
+        if let Err(refusal) = self.check_held(context) {
+            return Turn::Answer(Err(refusal));
         }
         let (snapshot, index) = match self.admit(context.snapshot) {
             Ok(admitted) => admitted,
@@ -247,7 +257,38 @@ impl Shard {
         }
         let rows = std::mem::take(&mut pending.rows);
         let skipped = std::mem::take(&mut pending.skipped);
-        Turn::Answer(Ok((Response::Rows { rows, skipped, snapshot }, pending.index)))
+        let seen = self.seen_early(reads, pending.index);
+        let index = if seen.is_some() { 0 } else { pending.index };
+        Turn::Answer(Ok((Response::Rows { rows, skipped, snapshot, seen }, index)))
+    }
+
+    /// Rows under locks are answered at once. The transaction's own commit comes later in this log, so it is lost with what it
+    /// saw; until then its session tells nobody.
+    fn seen_early(&self, reads: &[KeyRead], index: u64) -> Option<LogPosition> {
+        let locked = !reads.is_empty() && reads.iter().all(|read| read.lock.is_some());
+        (locked && index > self.consensus.committed()).then(|| LogPosition { term: self.consensus.term(), index })
+    }
+
+    fn settle_seen(&self, seen: LogPosition) -> Answer {
+        self.check_seen(Some(seen))?;
+        Ok((Response::Done, seen.index))
+    }
+
+    /// What the transaction holds and saw here must still be so.
+    fn check_held(&self, context: &Context) -> Result<(), Refusal> {
+        if context.holds_locks && !self.locks.knows(context.txn) {
+            return Err(locks_lost());
+        }
+        self.check_seen(context.seen)
+    }
+
+    /// # Errors
+    /// If the log does not hold the entry, or does not reach back far enough to tell.
+    pub(crate) fn check_seen(&self, seen: Option<LogPosition>) -> Result<(), Refusal> {
+        let Some(LogPosition { term, index }) = seen else { return Ok(()) };
+        // A leader never gives up an entry of its own term.
+        let held = if term == self.consensus.term() { true } else { self.consensus.log().term_at(index) == Some(term) };
+        if held { Ok(()) } else { Err(seen_lost()) }
     }
 
     fn read_one(
@@ -287,8 +328,8 @@ impl Shard {
         if let Some(turn) = self.fence(context) {
             return turn;
         }
-        if context.holds_locks && !self.locks.knows(context.txn) {
-            return Turn::Answer(Err(locks_lost()));
+        if let Err(refusal) = self.check_held(context) {
+            return Turn::Answer(Err(refusal));
         }
         let (snapshot, index) = match self.admit(context.snapshot) {
             Ok(admitted) => admitted,
@@ -328,7 +369,7 @@ impl Shard {
                     }
                     rows.push(self.state.get(&read.key, snapshot).ok()?.found());
                 }
-                Some(Response::Rows { rows, skipped: Vec::new(), snapshot })
+                Some(Response::Rows { rows, skipped: Vec::new(), snapshot, seen: None })
             }
             Request::Scan { range, reverse, rows_max, .. } => {
                 let scanned = self.state.scan(range, *reverse, *rows_max, snapshot).ok()?;
@@ -367,8 +408,8 @@ impl Shard {
         if let Some(turn) = self.fence(context) {
             return turn;
         }
-        if context.holds_locks && !self.locks.knows(context.txn) {
-            return Turn::Answer(Err(locks_lost()));
+        if let Err(refusal) = self.check_held(context) {
+            return Turn::Answer(Err(refusal));
         }
         let mode = if exclusive { LockMode::Update } else { LockMode::KeyShare };
         while let Some(table) = tables.get(pending.next) {

@@ -52,6 +52,7 @@ impl Shard {
         if self.state.prepared.contains_key(&txn) {
             return Err(Refusal::Error(Error::internal("a prepared transaction is decided, not committed")));
         }
+        self.check_seen(context.seen)?;
         if writes.is_empty() && parts == 0 {
             self.locks.release(txn);
             let (version, index) = self.admit(context.snapshot)?;
@@ -74,6 +75,7 @@ impl Shard {
             // Where its entry stands is not kept: everything logged so far is enough.
             return Ok((Response::Prepared { version: prepare.version }, self.consensus.last_index()));
         }
+        self.check_seen(context.seen)?;
         self.validate(context, writes, reads, parts)?;
         for write in writes {
             let table = Resource::Table(storage_of(&write.key));

@@ -94,6 +94,13 @@ pub enum Snapshot {
     At(Version),
 }
 
+/// An entry of a shard's log. A log that holds it holds everything that its proposer had applied before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LogPosition {
+    pub term: u64,
+    pub index: u64,
+}
+
 /// What every request of a transaction carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
@@ -106,6 +113,9 @@ pub struct Context {
     /// True if the transaction already holds locks in this shard. A leader that does not know them (it is new) answers
     /// `40001`: the locks were lost.
     pub holds_locks: bool,
+    /// The newest entry that the transaction saw in this shard before it was committed ([`Response::Rows`]). A leader whose log
+    /// does not hold it answers `40001`: what the transaction read never became true.
+    pub seen: Option<LogPosition>,
     /// May be answered by any replica that has closed the snapshot's version, not only by the leader.
     pub follower: bool,
 }
@@ -174,6 +184,8 @@ pub enum Request {
     Sequence { key: Key, start: i64, increment: i64, min: i64, max: i64, cycle: bool, count: u32 },
     /// Sets a sequence: the next number is `value`, or the one after it if `called`. Answer: [`Response::Done`].
     SetSequence { key: Key, value: i64, called: bool },
+    /// Waits until an entry that the transaction saw is committed. Answer: [`Response::Done`], or `40001` if it was lost.
+    Settle { seen: LogPosition },
     /// The leader's clock, not behind any version it has acknowledged. Answer: [`Response::Clock`].
     Clock,
 }
@@ -198,10 +210,14 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Response {
     /// One for each key asked: the row, or `None` if there is none. `skipped` lists positions left out by SKIP LOCKED.
+    /// `seen`: rows read under locks are answered before the entry that wrote them is committed, so that a chain of transactions
+    /// on one row does not wait for the majority at each link. Nobody outside may hear of them before a commit here or
+    /// [`Request::Settle`] says that they are.
     Rows {
         rows: Vec<Option<Found>>,
         skipped: Vec<u32>,
         snapshot: Version,
+        seen: Option<LogPosition>,
     },
     /// `resume`: where the next request starts (its `start`, or its `end` if reverse); `None` when the range is finished.
     Scanned {

@@ -318,6 +318,7 @@ impl Cluster {
             snapshot: Snapshot::Latest,
             schema: SchemaVersion(0),
             holds_locks: false,
+            seen: None,
             follower: false,
         }
     }

@@ -85,6 +85,72 @@ fn no_answer_leaves_before_a_majority_has_what_it_saw() {
     assert!(matches!(cluster.answer(read), Response::Rows { .. }));
 }
 
+/// A transaction locks "a" while what an earlier one wrote there has no majority.
+fn lock_what_is_not_committed(cluster: &mut Cluster, leader: NodeId) -> (RequestId, Context) {
+    let writer = cluster.txn();
+    let commit = cluster.ask(leader, commit_request(&writer, vec![put("a", "1", Version::ZERO)]));
+    let mut reader = cluster.txn();
+    let read = cluster.ask(leader, read_request(&reader, "a", Some(LockMode::Update)));
+    cluster.run(50);
+    assert!(!cluster.answers.contains_key(&commit), "no majority has it");
+    let Some(Response::Rows { rows, seen, .. }) = cluster.answers.get(&read) else { panic!("{:?}", cluster.answers.get(&read)) };
+    assert_eq!(rows[0].as_ref().map(|found| &found.row[..]), Some(&b"1"[..]));
+    reader.holds_locks = true;
+    reader.seen = *seen;
+    assert!(reader.seen.is_some());
+    (commit, reader)
+}
+
+#[test]
+fn a_locked_row_is_answered_at_once_and_settles_with_the_majority() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    cluster.run(200);
+    cluster.isolate(leader);
+    let (commit, reader) = lock_what_is_not_committed(&mut cluster, leader);
+    let settle = cluster.ask(leader, Request::Settle { seen: reader.seen.unwrap() });
+    cluster.run(50);
+    assert!(!cluster.answers.contains_key(&settle));
+    cluster.heal();
+    assert_eq!(cluster.answer(settle), Response::Done);
+    assert!(cluster.answers.contains_key(&commit));
+    let again = cluster.call(leader, read_request(&reader, "a", Some(LockMode::Update)));
+    assert!(matches!(again, Response::Rows { seen: None, .. }), "{again:?}");
+}
+
+#[test]
+fn what_was_read_early_and_lost_with_its_leader_can_neither_settle_nor_commit() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    cluster.run(200);
+    cluster.isolate(old);
+    let (_, reader) = lock_what_is_not_committed(&mut cluster, old);
+    cluster.run_until(3_000, |cluster| cluster.leaders().iter().any(|node| *node != old));
+    let new = cluster.leader();
+    let settled = cluster.call(new, Request::Settle { seen: reader.seen.unwrap() });
+    assert_eq!(refused_with(&settled), "40001");
+    // The row it writes is free: only what it read elsewhere is not there.
+    let refused = cluster.call(new, commit_request(&reader, vec![put("b", "1", Version::ZERO)]));
+    assert_eq!(refused_with(&refused), "40001");
+    let nothing_seen = Context { seen: None, ..reader };
+    let done = cluster.call(new, commit_request(&nothing_seen, vec![put("b", "1", Version::ZERO)]));
+    assert!(matches!(done, Response::Committed { .. }), "{done:?}");
+}
+
+#[test]
+fn what_was_read_early_and_survived_its_leader_settles_at_the_next() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    cluster.run(200);
+    cluster.disk_delay = 90_000;
+    let (_, reader) = lock_what_is_not_committed(&mut cluster, old);
+    cluster.disk_delay = 0;
+    cluster.run(200);
+    cluster.crash(old);
+    let new = cluster.leader();
+    assert_eq!(cluster.call(new, Request::Settle { seen: reader.seen.unwrap() }), Response::Done);
+}
+
 #[test]
 fn a_commit_without_the_lost_locks_goes_through_if_nothing_changed() {
     let mut cluster = Cluster::new(3);

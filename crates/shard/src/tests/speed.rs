@@ -50,6 +50,7 @@ impl Bench {
             snapshot: Snapshot::Latest,
             schema: SchemaVersion(0),
             holds_locks: false,
+            seen: None,
             follower: false,
         }
     }

@@ -2,7 +2,6 @@
 
 use super::constraint::{self, Constraint};
 use super::table::{Draft, check_expressions, check_shard_key};
-use crate::backend::Backend;
 use crate::catalog::Table;
 use crate::client::Severity;
 use crate::exec::Run;
@@ -17,7 +16,7 @@ use base::{Error, Result, SqlState};
 use sqlparser::ast;
 use std::sync::Arc;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn alter_table(&mut self, alter: &ast::AlterTable, run: &mut Run) -> Exec<()> {
         let mut name = names::relation(&alter.name)?;
         self.begin_change().await?;

@@ -1,6 +1,5 @@
 //! Filling a new index, and rewriting a table whose rows change their key or form. The table is locked, so its rows stand still.
 
-use crate::backend::Backend;
 use crate::catalog::Table;
 use crate::exec::Run;
 use crate::exec::fetch::Scanner;
@@ -15,7 +14,7 @@ use base::{Error, Result, ShardId, StorageId, Version};
 use std::sync::Arc;
 use storage::access::{BASE_GUARDED, Key, Row, SCAN_ROWS_MAX};
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// Adds an entry for each row. `at`: the index's position.
     pub(super) async fn build_index(&mut self, table: &Arc<Table>, at: usize, run: &mut Run) -> Exec<()> {
         let info = TableInfo::new(table.clone()).map_err(Error::from)?;

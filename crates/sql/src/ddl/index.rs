@@ -1,7 +1,6 @@
 //! CREATE and DROP INDEX.
 
 use super::constraint;
-use crate::backend::Backend;
 use crate::catalog::Index;
 use crate::client::Severity;
 use crate::exec::Run;
@@ -14,7 +13,7 @@ use sqlparser::ast;
 /// PostgreSQL's limit.
 const INDEX_COLUMNS_MAX: usize = 32;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn create_index(&mut self, create: &ast::CreateIndex, run: &mut Run) -> Exec<()> {
         let refused = [
             (create.predicate.is_some(), "a partial index"),

@@ -10,7 +10,6 @@ pub mod schema;
 pub mod sequence;
 pub mod table;
 
-use crate::backend::Backend;
 use crate::catalog::lookup::{Relation, SYSTEM_SCHEMAS};
 use crate::catalog::store::{self, Counters};
 use crate::catalog::{Catalog, Sequence, Table};
@@ -27,7 +26,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use storage::access::{BASE_GUARDED, DROP_KEY_PREFIX, Key, KeyRead, LockMode, Row, SCHEMA_KEY, Write};
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn run_definition(&mut self, statement: &ast::Statement, run: &mut Run) -> Exec<String> {
         let tag = match statement {
             ast::Statement::CreateTable(create) => return self.create_table(create, run).await,

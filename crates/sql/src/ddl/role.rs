@@ -1,6 +1,5 @@
 //! Roles and their passwords. A password is kept as the verifier of RFC 5803 alone.
 
-use crate::backend::Backend;
 use crate::catalog::{Role, store};
 use crate::client::Severity;
 use crate::parse::utility::RoleOption;
@@ -10,7 +9,7 @@ use crate::session::txn::Exec;
 use base::{Error, Result, SqlState};
 use std::sync::Arc;
 
-impl<B: Backend> Session<B> {
+impl Session {
     fn check_may_manage_roles(&self) -> Result<()> {
         let catalog = self.catalog();
         let allowed = catalog.roles.get(&*self.user).is_some_and(|role| role.superuser || role.create_role);

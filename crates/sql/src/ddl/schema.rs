@@ -1,6 +1,5 @@
 //! CREATE and DROP SCHEMA.
 
-use crate::backend::Backend;
 use crate::catalog::{Schema, store};
 use crate::client::Severity;
 use crate::parse::names;
@@ -9,7 +8,7 @@ use crate::session::txn::Exec;
 use base::{Error, SqlState};
 use sqlparser::ast;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn create_schema(&mut self, name: &ast::SchemaName, if_not_exists: bool) -> Exec<()> {
         let name = match name {
             ast::SchemaName::Simple(name) | ast::SchemaName::NamedAuthorization(name, _) => names::relation(name)?.name,

@@ -1,6 +1,5 @@
 //! Sequences: CREATE, ALTER, DROP.
 
-use crate::backend::Backend;
 use crate::catalog::{Sequence, store};
 use crate::client::Severity;
 use crate::exec::sequence::state_key;
@@ -107,7 +106,7 @@ pub fn options_of(options: &[ast::SequenceOptions]) -> Result<Vec<SequenceOption
         .collect()
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn create_sequence(&mut self, name: &RelationName, if_not_exists: bool, options: &[SequenceOption]) -> Exec<()> {
         self.begin_change().await?;
         let path = self.settings.parsed().search_path.clone();

@@ -1,7 +1,6 @@
 //! CREATE TABLE, DROP and TRUNCATE.
 
 use super::constraint::{self, Constraint};
-use crate::backend::Backend;
 use crate::catalog::{Check, Column, Identity, Index, Sequence, Table, store};
 use crate::exec::Run;
 use crate::exec::insert::{Changed, INSERT_ROWS_MAX};
@@ -28,7 +27,7 @@ pub(super) struct Draft {
     pub constraints: Vec<Constraint>,
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn create_table(&mut self, create: &ast::CreateTable, run: &mut Run) -> Exec<String> {
         refuse_forms(create)?;
         self.begin_change().await?;

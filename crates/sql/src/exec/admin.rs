@@ -2,7 +2,6 @@
 
 use super::Run;
 use super::source::Source;
-use crate::backend::Backend;
 use crate::plan::admin::AdminPlan;
 use crate::session::Session;
 use crate::session::txn::Exec;
@@ -10,7 +9,7 @@ use crate::value::Value;
 use base::Result;
 use std::sync::Arc;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn run_admin(&mut self, plan: &AdminPlan, run: &mut Run) -> Exec<Source> {
         self.check_superuser("administrate the cluster")?;
         let arguments = plan.arguments.iter().map(|a| a.eval(&(), &run.env())).collect::<Result<Vec<_>>>()?;

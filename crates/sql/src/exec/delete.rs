@@ -2,13 +2,12 @@
 
 use super::Run;
 use super::insert::Changed;
-use crate::backend::Backend;
 use crate::plan::dml::DeletePlan;
 use crate::session::Session;
 use crate::session::txn::Exec;
 use storage::access::LockMode;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn run_delete(&mut self, plan: &DeletePlan, run: &mut Run) -> Exec<Changed> {
         let mut changed = Changed::default();
         if let Some(query) = &plan.from {

@@ -4,7 +4,6 @@ use super::fetch::Scanner;
 use super::insert::{Changed, INSERT_ROWS_MAX};
 use super::source::Source;
 use super::{Run, Stored};
-use crate::backend::Backend;
 use crate::client::Field;
 use crate::engine::{CHUNK_ROWS, EngineCommand, EngineEvent, Explain, QueryId, QueryJob, QuerySettings, ScanId};
 use crate::key::storage_range;
@@ -34,7 +33,7 @@ pub struct EngineRows {
     pub explain: Option<String>,
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     fn query_job(&mut self, query: Arc<ast::Query>, run: &Run, types: Vec<u32>, explain: Option<Explain>) -> QueryJob {
         QueryJob {
             id: self.backend.new_query(),

@@ -2,7 +2,6 @@
 
 use super::target::Target;
 use super::{Run, Stored};
-use crate::backend::Backend;
 use crate::plan::table::{TableInfo, key_of};
 use crate::session::Session;
 use crate::session::buffer::Pending;
@@ -30,7 +29,7 @@ impl Scanner {
     }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// Rows of keys in their order, locked if asked; `None` where there is none (or it is locked and to be skipped).
     pub(crate) async fn fetch(
         &mut self,

@@ -3,7 +3,6 @@
 use super::fetch::READ_KEYS_MAX;
 use super::write::{Entry, entries, unique_violation};
 use super::{Run, Stored};
-use crate::backend::Backend;
 use crate::expr::Expr;
 use crate::plan::dml::{Cell, Conflict, ConflictTarget, ConflictUpdate, InsertPlan, Source};
 use crate::plan::table::{Default, suffix_of};
@@ -39,7 +38,7 @@ struct New {
 /// What is already there, of the keys that new rows want.
 type Taken = BTreeMap<Key, Found>;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn run_insert(&mut self, plan: &InsertPlan, run: &mut Run) -> Exec<Changed> {
         let mut changed = Changed::default();
         let mut written = BTreeSet::new();

@@ -5,7 +5,6 @@ use super::group::Groups;
 use super::sort::{distinct, sort};
 use super::source::{KEPT_ROWS_MAX, Source, Walk, check_kept};
 use super::{Run, Stored};
-use crate::backend::Backend;
 use crate::expr::Expr;
 use crate::plan::select::{OnLocked, SelectPlan};
 use crate::plan::table::TableInfo;
@@ -18,7 +17,7 @@ use storage::access::{LockMode, LockWait, SCAN_ROWS_MAX};
 /// Rows that the native executor keeps before it leaves a query to the engine, where there is one.
 const NATIVE_ROWS_MAX: usize = 50_000;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn start_select(&mut self, plan: &SelectPlan, run: &mut Run) -> Exec<Source> {
         let left = self.count(plan.limit.as_ref(), SqlState::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT", run)?;
         let skip = self.count(plan.offset.as_ref(), SqlState::INVALID_ROW_COUNT_IN_OFFSET, "OFFSET", run)?.unwrap_or(0);

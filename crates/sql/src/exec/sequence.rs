@@ -1,7 +1,6 @@
 //! Sequences: numbers are drawn from their shard, a few ahead where a statement draws many.
 
 use super::Run;
-use crate::backend::Backend;
 use crate::catalog::Sequence;
 use crate::expr::{SequenceCall, SequenceFunction};
 use crate::parse::names::{RelationName, relation_from_text};
@@ -37,7 +36,7 @@ pub fn state_key(oid: u32) -> Key {
     Bytes::from(key)
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn draw_all(&mut self, calls: &[SequenceCall], run: &mut Run) -> Exec<Vec<Value>> {
         if calls.is_empty() {
             return Ok(Vec::new());

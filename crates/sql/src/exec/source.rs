@@ -3,7 +3,6 @@
 use super::Run;
 use super::engine::EngineRows;
 use super::fetch::Rows;
-use crate::backend::Backend;
 use crate::plan::{Plan, Planned};
 use crate::session::Session;
 use crate::session::txn::Exec;
@@ -44,7 +43,7 @@ pub fn check_kept(count: usize) -> Result<()> {
     if count > KEPT_ROWS_MAX { Err(super::fetch::too_many_rows(KEPT_ROWS_MAX)) } else { Ok(()) }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// The next rows of an answer; `None` at its end. A chunk may be empty.
     pub(crate) async fn next_answer(
         &mut self,

@@ -1,7 +1,6 @@
 //! From a plan's access and the statement's parameters to keys and ranges of shards.
 
 use super::Run;
-use crate::backend::Backend;
 use crate::key;
 use crate::plan::access::{Access, Any};
 use crate::plan::table::TableInfo;
@@ -47,7 +46,7 @@ fn fit(value: Value, ty: Type) -> Fit {
     }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) fn resolve(&self, info: &TableInfo, access: &Access, run: &Run) -> Result<Target> {
         let nothing = Ok(Target::Keys(Vec::new()));
         let columns = access.columns(info);

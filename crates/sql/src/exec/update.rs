@@ -4,7 +4,6 @@ use super::fetch::READ_KEYS_MAX;
 use super::insert::Changed;
 use super::target::Target;
 use super::{Run, Stored};
-use crate::backend::Backend;
 use crate::expr::Expr;
 use crate::plan::access::Access;
 use crate::plan::dml::UpdatePlan;
@@ -15,7 +14,7 @@ use crate::value::Value;
 use base::ShardId;
 use storage::access::{Key, LockMode, SCAN_ROWS_MAX};
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn run_update(&mut self, plan: &UpdatePlan, run: &mut Run) -> Exec<Changed> {
         let mut changed = Changed::default();
         if let Some(query) = &plan.from {

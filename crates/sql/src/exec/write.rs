@@ -1,7 +1,6 @@
 //! Writing one row: constraints, its key, its index entries.
 
 use super::{Run, Stored};
-use crate::backend::Backend;
 use crate::catalog::Index;
 use crate::plan::table::{TableInfo, suffix_of};
 use crate::session::Session;
@@ -25,7 +24,7 @@ pub struct Entry {
     pub unique: bool,
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// # Errors
     /// `23502` or `23514`.
     pub(crate) fn check_row(&self, info: &TableInfo, values: &[Value], run: &Run) -> Result<()> {

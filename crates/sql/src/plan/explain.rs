@@ -4,14 +4,13 @@ use super::access::Access;
 use super::dml::Source;
 use super::table::TableInfo;
 use super::{Plan, Planned};
-use crate::backend::Backend;
 use crate::exec::Run;
 use crate::exec::target::Target;
 use crate::session::Session;
 use base::Result;
 use std::collections::BTreeSet;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) fn explain_lines(&self, planned: &Planned, run: &Run) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         match &planned.plan {

@@ -4,7 +4,6 @@ use super::Session;
 use super::portal::Running;
 use super::statement::Started;
 use super::txn::Exec;
-use crate::backend::Backend;
 use crate::client::{ClientRequest, ClientResponse, Field, Format};
 use crate::copy::{self, Decoder, Encoder, Fields};
 use crate::exec::Run;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 /// Bytes of COPY output sent with one message, about.
 const OUT_BYTES: usize = 32 * 1024;
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn copy(&mut self, copy: &Copy, run: &mut Run) -> Exec<Started> {
         let count = if copy.from { self.copy_from(copy, run).await? } else { self.copy_to(copy, run).await? };
         Ok(Started::Done(format!("COPY {count}")))
@@ -138,6 +137,7 @@ impl<B: Backend> Session<B> {
         let fields = planned.fields.clone().ok_or_else(|| Error::new(SqlState::FEATURE_NOT_SUPPORTED, "COPY query must return rows"))?;
         let options = query_options(copy, &fields)?;
         let binary = options.format == copy::CopyFormat::Binary;
+        self.settle().await?;
         self.say(ClientResponse::CopyOut { binary, columns: fields.len() as u16 });
         let inner = self.new_run(Vec::new(), Vec::new());
         let mut inner = std::mem::replace(run, inner);

@@ -5,7 +5,6 @@ use super::extended::Prepared;
 use super::portal::{Portal, Running, State, Tag};
 use super::statement::{Started, as_query};
 use super::txn::{Block, Exec};
-use crate::backend::Backend;
 use crate::client::Field;
 use crate::exec::source::Source;
 use crate::parse::Statement;
@@ -14,7 +13,7 @@ use base::{Error, Result, SqlState};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-impl<B: Backend> Session<B> {
+impl Session {
     fn missing_cursor(name: &str) -> Error {
         Error::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
     }

@@ -5,7 +5,7 @@ use super::output::RowFormat;
 use super::portal::{Portal, Progress, State, formatted};
 use super::statement::ends_failure;
 use super::txn::failed_transaction;
-use crate::backend::{Backend, CallError};
+use crate::backend::CallError;
 use crate::client::{ClientRequest, ClientResponse, Format, Target};
 use crate::expr::Parameters;
 use crate::parse::utility::Utility;
@@ -42,7 +42,7 @@ impl Prepared {
     }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn extended(&mut self, request: ClientRequest) {
         let result = match request {
             ClientRequest::Parse { name, sql, parameter_types } => self.parse_message(name, sql, &parameter_types).await,
@@ -62,7 +62,7 @@ impl<B: Backend> Session<B> {
             _ => Err(Error::new(SqlState::PROTOCOL_VIOLATION, "unexpected message")),
         };
         if let Err(error) = result {
-            self.fail(error);
+            self.fail(error).await;
             self.skipping = true;
         }
     }
@@ -71,7 +71,7 @@ impl<B: Backend> Session<B> {
         self.skipping = false;
         self.drop_portal("");
         if let Err(error) = self.end_implicit().await {
-            self.fail(error);
+            self.fail(error).await;
         }
         self.backend.arm(None);
         if self.txn.is_none() {
@@ -244,11 +244,13 @@ impl<B: Backend> Session<B> {
         let mut attempt = 0;
         loop {
             let said = self.said();
+            self.holding = true;
             let result = match self.turn(portal, rows_max).await {
-                Ok(Progress::Suspended) => return Ok(Progress::Suspended),
+                Ok(Progress::Suspended) => self.settle().await.map(|()| Progress::Suspended),
                 Ok(progress) => self.end_implicit().await.map(|()| progress),
-                Err(error) => Err(error),
+                Err(error) => Err(self.settled_error(error).await),
             };
+            self.holding = false;
             match result {
                 Ok(progress) => return Ok(progress),
                 Err(error) => {

@@ -35,15 +35,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use txn::Txn;
 
-pub struct Session<B: Backend> {
-    pub(crate) backend: B,
+pub struct Session {
+    pub(crate) backend: Box<dyn Backend>,
     pub(crate) settings: Settings,
     pub(crate) user: Arc<str>,
     pub(crate) database: Arc<str>,
     pub(crate) txn: Option<Txn>,
     pub(crate) output: Output,
     flushes: u64,
-    /// Answers are held back until the statement is committed.
+    /// Answers are held back until the statement, a transaction of its own, is committed.
     holding: bool,
     plans: PlanCache,
     normalizer: Normalizer,
@@ -68,7 +68,7 @@ pub struct Session<B: Backend> {
 }
 
 /// Runs a session to its end.
-pub async fn run<B: Backend>(backend: B) {
+pub async fn run(backend: Box<dyn Backend>) {
     let Some(ClientRequest::Open { user, database, parameters }) = backend.receive().await else { return };
     let mut session = Session::new(backend, &user, &database);
     if session.open(&parameters) {
@@ -77,8 +77,8 @@ pub async fn run<B: Backend>(backend: B) {
     session.close();
 }
 
-impl<B: Backend> Session<B> {
-    fn new(backend: B, user: &str, database: &str) -> Session<B> {
+impl Session {
+    fn new(backend: Box<dyn Backend>, user: &str, database: &str) -> Session {
         Session {
             backend,
             settings: Settings::new(user),
@@ -151,7 +151,8 @@ impl<B: Backend> Session<B> {
     }
 
     /// Tells the client of an error, and what becomes of its transaction.
-    pub(crate) fn fail(&mut self, error: Error) {
+    pub(crate) async fn fail(&mut self, error: Error) {
+        let error = self.settled_error(error).await;
         match &mut self.txn {
             Some(txn) if txn.block == txn::Block::Explicit => txn.failed = true,
             _ => self.rollback_txn(),

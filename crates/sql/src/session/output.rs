@@ -1,7 +1,6 @@
 //! Answers on their way to the client: rows as wire messages, held back a little so that a statement can still be run again unseen.
 
 use super::Session;
-use crate::backend::Backend;
 use crate::client::{ClientResponse, Field, Format, Severity, TxnStatus};
 use crate::types::{Settings, Type, binary, text};
 use crate::value::Value;
@@ -79,7 +78,7 @@ pub fn write_row(row: &[Value], format: &RowFormat, settings: &Settings, out: &m
     Ok(())
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) fn say(&mut self, response: ClientResponse) {
         self.flush_rows();
         self.output.answers.push(response);
@@ -98,9 +97,13 @@ impl<B: Backend> Session<B> {
 
     /// Rows of an answer. Waits if the client is slow.
     pub(crate) async fn say_rows(&mut self, rows: &[Vec<Value>], format: &RowFormat, settings: &Settings) -> Result<()> {
+        if !self.holding {
+            self.settle().await?;
+        }
         for row in rows {
             write_row(row, format, settings, &mut self.output.rows)?;
             if self.output.rows.len() >= HELD_BYTES_MAX {
+                self.settle().await?;
                 self.flush();
                 self.backend.drained().await;
                 self.check_interrupt()?;

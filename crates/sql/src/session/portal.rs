@@ -5,7 +5,6 @@ use super::extended::Prepared;
 use super::output::RowFormat;
 use super::statement::Started;
 use super::txn::Exec;
-use crate::backend::Backend;
 use crate::client::{Field, Format};
 use crate::exec::Run;
 use crate::exec::source::Source;
@@ -75,7 +74,7 @@ impl Running {
     }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// Starts a statement and, if it has rows, gives what is needed to get them.
     pub(crate) async fn start_planned(&mut self, planned: Rc<Planned>, mut run: Run) -> Exec<Result<Box<Running>, String>> {
         Ok(match self.start(&planned, &mut run).await? {
@@ -101,6 +100,10 @@ impl<B: Backend> Session<B> {
                 }
             }
             if running.waiting.is_empty() {
+                // That there are no more rows tells something too. What a change tells is how much of its own it did.
+                if !self.holding && matches!(running.tag, Tag::Count(_)) {
+                    self.settle().await?;
+                }
                 return Ok(Some(running.tag.text(running.sent)));
             }
             if left == 0 {

@@ -2,7 +2,6 @@
 
 use super::Session;
 use super::output::Said;
-use crate::backend::Backend;
 use base::{Error, Retry, SqlState};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ const RETRIES_MAX: u32 = 30;
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// True if the statement should be run again: its transaction was rolled back and its answers taken back.
     pub(crate) async fn may_run_again(&mut self, error: &Error, attempt: u32, said: Said) -> bool {
         let lost = error.retry() == Retry::Request || error.state() == SqlState::SERIALIZATION_FAILURE;

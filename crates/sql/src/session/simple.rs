@@ -5,7 +5,6 @@ use super::output::RowFormat;
 use super::portal::formatted;
 use super::statement::ends_failure;
 use super::txn::{Block, failed_transaction};
-use crate::backend::Backend;
 use crate::client::ClientResponse;
 use crate::expr::Parameters;
 use crate::parse::normalize::{LiteralKind, Normalizer};
@@ -42,7 +41,7 @@ impl Again<'_> {
     }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) async fn simple_query(&mut self, sql: &str) {
         self.drop_portal("");
         self.backend.arm(self.settings.parsed().statement_timeout);
@@ -112,7 +111,7 @@ impl<B: Backend> Session<B> {
     async fn run_text(&mut self, sql: &str) {
         let statements = match parse(sql) {
             Ok(statements) => statements,
-            Err(error) => return self.fail(error),
+            Err(error) => return self.fail(error).await,
         };
         match statements.as_slice() {
             [] => self.say(ClientResponse::EmptyQuery),
@@ -124,7 +123,7 @@ impl<B: Backend> Session<B> {
     async fn run_one(&mut self, statement: &Statement) {
         match self.prepare_ready(statement).await {
             Ok(ready) => self.run_alone(ready).await,
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(error).await,
         }
     }
 
@@ -150,11 +149,11 @@ impl<B: Backend> Session<B> {
             };
             match result {
                 Ok(tag) => self.say(ClientResponse::Complete(tag)),
-                Err(error) => return self.fail(error),
+                Err(error) => return self.fail(error).await,
             }
         }
         if let Err(error) = self.end_implicit().await {
-            self.fail(error);
+            self.fail(error).await;
         }
     }
 
@@ -169,10 +168,12 @@ impl<B: Backend> Session<B> {
         let mut attempt = 0;
         loop {
             let said = self.said();
+            self.holding = own;
             let result = match self.run_ready(&ready).await {
                 Ok(tag) => self.end_implicit().await.map(|()| tag),
-                Err(error) => Err(error),
+                Err(error) => Err(self.settled_error(error).await),
             };
+            self.holding = false;
             match result {
                 Ok(tag) => return self.say(ClientResponse::Complete(tag)),
                 Err(error) => {
@@ -180,7 +181,7 @@ impl<B: Backend> Session<B> {
                         attempt += 1;
                         continue;
                     }
-                    return self.fail(error);
+                    return self.fail(error).await;
                 }
             }
         }

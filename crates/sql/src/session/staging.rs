@@ -2,7 +2,6 @@
 
 use super::Session;
 use super::txn::Exec;
-use crate::backend::Backend;
 use base::{Error, ShardId, SqlState, StorageId};
 use std::collections::{BTreeMap, BTreeSet};
 use storage::access::{COMMIT_BYTES_MAX, Key, Write};
@@ -91,7 +90,7 @@ impl Staged {
     }
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// Stages the buffered writes if they are many. Called between rows, when nothing may have to be undone but the whole transaction.
     pub(crate) async fn stage_if_large(&mut self) -> Exec<()> {
         if self.txn().buffer.bytes() < COMMIT_BYTES_MAX / 2 {

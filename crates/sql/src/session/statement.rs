@@ -3,7 +3,7 @@
 use super::Session;
 use super::portal::Tag;
 use super::txn::{Block, Exec, Sight, failed_transaction};
-use crate::backend::{Backend, CallError};
+use crate::backend::CallError;
 use crate::exec::source::Source;
 use crate::exec::{Clock, Run};
 use crate::expr::Parameters;
@@ -27,7 +27,7 @@ pub enum Started {
     Rows(Source, Tag),
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     pub(crate) fn new_run(&mut self, parameters: Vec<Value>, parameter_types: Vec<Type>) -> Run {
         let now = self.backend.now();
         let parsed = self.settings.parsed();

@@ -4,13 +4,15 @@ use super::Session;
 use super::buffer::{Buffer, Mark};
 use super::settings::Saved;
 use super::staging::Staged;
-use crate::backend::{Backend, CallError, CommitPart};
+use crate::backend::{CallError, CommitPart};
 use crate::catalog::Catalog;
 use crate::catalog::store::{self, Counters};
 use base::{Error, Result, ShardId, SqlState, StorageId, TxnId, Version, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use storage::access::{Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, ReadSet, Request, Response, Snapshot, Write};
+use storage::access::{
+    Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write,
+};
 
 /// What functions that reach into shards answer: a stale plan is not an error of the client's.
 pub type Exec<T> = Result<T, CallError>;
@@ -64,6 +66,8 @@ pub struct Txn {
     pub buffer: Buffer,
     /// Shards that may hold locks of ours.
     pub locked: BTreeSet<ShardId>,
+    /// What was read under locks before it was committed: nobody may hear of it yet.
+    pub seen: BTreeMap<ShardId, LogPosition>,
     /// Tables that nobody else may write until we end.
     pub exclusive: BTreeSet<StorageId>,
     pub staged: Staged,
@@ -88,7 +92,7 @@ pub struct Sight {
     pub follower: bool,
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// Starts a transaction if there is none.
     pub(crate) fn ensure_txn(&mut self, block: Block) -> &mut Txn {
         if self.txn.is_none() {
@@ -103,6 +107,7 @@ impl<B: Backend> Session<B> {
                 snapshot: None,
                 buffer: Buffer::new(true),
                 locked: BTreeSet::new(),
+                seen: BTreeMap::new(),
                 exclusive: BTreeSet::new(),
                 staged: Staged::default(),
                 ddl: None,
@@ -144,6 +149,7 @@ impl<B: Backend> Session<B> {
             snapshot: snapshot.map_or(Snapshot::Latest, Snapshot::At),
             schema,
             holds_locks: txn.locked.contains(&shard),
+            seen: txn.seen.get(&shard).copied(),
             follower: sight.follower,
         }
     }
@@ -211,7 +217,11 @@ impl<B: Backend> Session<B> {
             self.txn().locked.insert(shard);
         }
         match self.backend.call(shard, Request::Read { context, reads, wait }).await? {
-            Response::Rows { rows, skipped, snapshot } if rows.len() == count => {
+            Response::Rows { rows, skipped, snapshot, seen } if rows.len() == count => {
+                if let Some(seen) = seen {
+                    let newest = self.txn().seen.entry(shard).or_insert(seen);
+                    *newest = seen.max(*newest);
+                }
                 if !locks || self.txn().isolation != Isolation::ReadCommitted {
                     self.saw_snapshot(snapshot, sight);
                 }
@@ -219,6 +229,29 @@ impl<B: Backend> Session<B> {
             }
             other => Err(unexpected("a read", &other)),
         }
+    }
+
+    /// Waits until all that the transaction saw early is committed. Before anything that may tell of it is told.
+    ///
+    /// # Errors
+    /// `40001` if it was lost with a leader.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        loop {
+            let Some((&shard, &seen)) = self.txn.as_ref().and_then(|txn| txn.seen.first_key_value()) else { return Ok(()) };
+            match self.backend.call(shard, Request::Settle { seen }).await {
+                Ok(Response::Done) => drop(self.txn().seen.remove(&shard)),
+                Ok(other) => return Err(plain(unexpected("settling", &other))),
+                Err(error) => return Err(plain(error)),
+            }
+        }
+    }
+
+    /// An error that follows from what was seen must not be told if that never became true.
+    pub(crate) async fn settled_error(&mut self, error: Error) -> Error {
+        if self.txn.as_ref().is_some_and(|txn| txn.failed) {
+            return error;
+        }
+        self.settle().await.err().unwrap_or(error)
     }
 
     /// One chunk of a range. Does not look at the transaction's own writes.
@@ -338,8 +371,8 @@ impl<B: Backend> Session<B> {
     pub(crate) async fn commit_txn(&mut self) -> Result<()> {
         let Some(txn) = self.txn.as_ref() else { return Ok(()) };
         assert!(!txn.failed, "a failed transaction is rolled back");
-        let result =
-            if txn.buffer.is_empty() && txn.staged.is_empty() && txn.ddl.is_none() { Ok(None) } else { self.commit_writes().await };
+        let changes = !txn.buffer.is_empty() || !txn.staged.is_empty() || txn.ddl.is_some();
+        let result = if changes { self.commit_writes().await } else { self.settle().await.map(|()| None) };
         match result {
             Ok(refresh) => {
                 self.end_txn(true);
@@ -362,6 +395,11 @@ impl<B: Backend> Session<B> {
             None => (None, Vec::new()),
         };
         let parts = self.commit_parts(marks);
+        // Where the transaction commits it is lost with what it saw there; elsewhere that must be certain first.
+        let kept = self.txn().seen.clone();
+        self.txn().seen.retain(|shard, _| !parts.iter().any(|part| part.shard == *shard));
+        self.settle().await?;
+        self.txn().seen = kept;
         let mut context = self.context(ShardId(0), &Sight::default());
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             match self.backend.commit(context.clone(), parts.clone()).await {
@@ -396,6 +434,7 @@ impl<B: Backend> Session<B> {
             reads: reads.remove(&shard).unwrap_or_default(),
             parts: txn.staged.parts(shard),
             holds_locks: txn.locked.contains(&shard),
+            seen: txn.seen.get(&shard).copied(),
         };
         shards.into_iter().map(part).collect()
     }
@@ -495,6 +534,14 @@ impl<B: Backend> Session<B> {
         let told = self.settings.restore(saved);
         self.tell_parameters(told);
         Ok(())
+    }
+}
+
+/// Where no plan can be stale.
+fn plain(error: CallError) -> Error {
+    match error {
+        CallError::Error(error) => error,
+        CallError::StaleSchema(_) => Error::internal("a shard refuses the schema of a request that has none"),
     }
 }
 

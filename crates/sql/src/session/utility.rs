@@ -6,7 +6,6 @@ use super::portal::Tag;
 use super::settings::{isolation, isolation_name};
 use super::statement::{Started, as_query};
 use super::txn::{Block, Exec};
-use crate::backend::Backend;
 use crate::client::{Field, Severity};
 use crate::engine::Explain;
 use crate::exec::Run;
@@ -22,7 +21,7 @@ use sqlparser::ast;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// BEGIN, COMMIT and the like: they run also where other statements do not.
     pub(crate) async fn transaction_control(&mut self, utility: &Utility) -> Exec<Option<Started>> {
         let tag = match utility {

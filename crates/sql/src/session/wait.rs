@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// `None` if the time ran out first.
-pub async fn timeout<B: Backend, T>(backend: &B, limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+pub async fn timeout<T>(backend: &dyn Backend, limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
     let Some(limit) = limit else { return Some(future.await) };
     let mut future = pin!(future);
     let mut sleep = pin!(backend.sleep(limit));
@@ -23,7 +23,7 @@ pub async fn timeout<B: Backend, T>(backend: &B, limit: Option<Duration>, future
     .await
 }
 
-impl<B: Backend> Session<B> {
+impl Session {
     /// The next request; `None` when the client is gone or has kept us waiting too long.
     pub(crate) async fn next_request(&mut self) -> Option<ClientRequest> {
         if let Some(request) = self.peeked.take() {
@@ -40,7 +40,7 @@ impl<B: Backend> Session<B> {
         } else {
             (parsed.idle_timeout, SqlState(*b"57P05"), "terminating connection due to idle-session timeout")
         };
-        match timeout(&self.backend, limit, self.backend.receive()).await {
+        match timeout(&*self.backend, limit, self.backend.receive()).await {
             Some(request) => request,
             None => {
                 self.rollback_txn();

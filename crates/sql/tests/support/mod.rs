@@ -6,7 +6,7 @@ pub mod shard;
 
 use base::{Error, Mono, NodeId, Now, Result, SchemaVersion, SessionId, ShardId, SlotId, SqlState, TxnId, Version, Wall};
 use shard::{Answer, Shard};
-use sql::backend::{Backend, CallError, CommitPart};
+use sql::backend::{Backend, CallError, CommitPart, Pending};
 use sql::catalog::{Catalog, store};
 use sql::client::{ClientRequest, ClientResponse};
 use sql::engine::{EngineCommand, EngineEvent, QueryId};
@@ -79,7 +79,7 @@ impl World {
         let session = self.inner.borrow().links.len() as u64 + 1;
         self.inner.borrow_mut().links.insert(session, Link::default());
         let node = MapNode { inner: self.inner.clone(), session };
-        self.tasks.borrow_mut().insert(session, Box::pin(sql::session::run(node)));
+        self.tasks.borrow_mut().insert(session, Box::pin(sql::session::run(Box::new(node))));
         let client = client::Client { world: self, session };
         let open = ClientRequest::Open { user: user.to_owned(), database: "florin".to_owned(), parameters: Vec::new() };
         client.ask(vec![open]);
@@ -180,23 +180,27 @@ impl Backend for MapNode {
         self.inner.borrow().catalog.clone()
     }
 
-    async fn refresh_catalog(&self, _at_least: SchemaVersion) -> Result<Arc<Catalog>> {
-        let mut inner = self.inner.borrow_mut();
-        inner.catalog = Arc::new(read_catalog(&inner.shards[0]));
-        Ok(inner.catalog.clone())
+    fn refresh_catalog(&self, _at_least: SchemaVersion) -> Pending<'_, Result<Arc<Catalog>>> {
+        Box::pin(async move {
+            let mut inner = self.inner.borrow_mut();
+            inner.catalog = Arc::new(read_catalog(&inner.shards[0]));
+            Ok(inner.catalog.clone())
+        })
     }
 
-    async fn receive(&self) -> Option<ClientRequest> {
-        poll_fn(|_| {
-            let mut inner = self.inner.borrow_mut();
-            let link = inner.links.get_mut(&self.session).expect("was opened");
-            match link.requests.pop_front() {
-                Some(request) => Poll::Ready(Some(request)),
-                None if link.gone => Poll::Ready(None),
-                None => Poll::Pending,
-            }
+    fn receive(&self) -> Pending<'_, Option<ClientRequest>> {
+        Box::pin(async move {
+            poll_fn(|_| {
+                let mut inner = self.inner.borrow_mut();
+                let link = inner.links.get_mut(&self.session).expect("was opened");
+                match link.requests.pop_front() {
+                    Some(request) => Poll::Ready(Some(request)),
+                    None if link.gone => Poll::Ready(None),
+                    None => Poll::Pending,
+                }
+            })
+            .await
         })
-        .await
     }
 
     fn has_request(&self) -> bool {
@@ -207,7 +211,9 @@ impl Backend for MapNode {
         self.inner.borrow_mut().links.get_mut(&self.session).expect("was opened").responses.push(response);
     }
 
-    async fn drained(&self) {}
+    fn drained(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
 
     fn interrupted(&self) -> Option<Error> {
         self.inner.borrow().interrupted(self.session)
@@ -221,14 +227,16 @@ impl Backend for MapNode {
         link.deadline = deadline.map(|deadline| micros + deadline.as_micros() as u64);
     }
 
-    async fn sleep(&self, duration: Duration) {
-        let until = self.inner.borrow().micros + duration.as_micros() as u64;
-        // Short pauses pass by themselves; timeouts wait for the test to let time pass.
-        if duration <= Duration::from_millis(200) {
-            self.inner.borrow_mut().micros = until;
-            return;
-        }
-        poll_fn(|_| if self.inner.borrow().micros >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+    fn sleep(&self, duration: Duration) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let until = self.inner.borrow().micros + duration.as_micros() as u64;
+            // Short pauses pass by themselves; timeouts wait for the test to let time pass.
+            if duration <= Duration::from_millis(200) {
+                self.inner.borrow_mut().micros = until;
+                return;
+            }
+            poll_fn(|_| if self.inner.borrow().micros >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+        })
     }
 
     fn shard_of(&self, slot: SlotId) -> ShardId {
@@ -245,66 +253,72 @@ impl Backend for MapNode {
         TxnId { started: inner.micros / 1000, node: NodeId(1), boot: 1, sequence: inner.txns }
     }
 
-    async fn snapshot(&self) -> Result<Version> {
-        Ok(Version(self.inner.borrow().version))
+    fn snapshot(&self) -> Pending<'_, Result<Version>> {
+        Box::pin(async move { Ok(Version(self.inner.borrow().version)) })
     }
 
     fn hold_snapshot(&self, _snapshot: Option<Version>) {}
 
-    async fn call(&self, shard: ShardId, request: Request) -> Result<Response, CallError> {
-        let started = self.inner.borrow().micros;
-        let kind = kind(&request);
-        self.inner.borrow_mut().calls.push(kind);
-        poll_fn(|_| {
-            let mut inner = self.inner.borrow_mut();
-            if inner.lost(kind) {
-                let error = Error::new(SqlState::CANNOT_CONNECT_NOW, "the leader is lost");
-                return Poll::Ready(Err(CallError::Error(error)));
-            }
-            let (version, waited) = (Version(inner.version), Duration::from_micros(inner.micros - started));
-            let answer = inner.shards[shard.0 as usize].ask(&request, version, waited);
-            match answer {
-                Answer::Now(Response::Refused(storage::access::Refusal::StaleSchema(version))) => {
-                    Poll::Ready(Err(CallError::StaleSchema(version)))
+    fn call(&self, shard: ShardId, request: Request) -> Pending<'_, Result<Response, CallError>> {
+        Box::pin(async move {
+            let started = self.inner.borrow().micros;
+            let kind = kind(&request);
+            self.inner.borrow_mut().calls.push(kind);
+            poll_fn(|_| {
+                let mut inner = self.inner.borrow_mut();
+                if inner.lost(kind) {
+                    let error = Error::new(SqlState::CANNOT_CONNECT_NOW, "the leader is lost");
+                    return Poll::Ready(Err(CallError::Error(error)));
                 }
-                Answer::Now(Response::Refused(storage::access::Refusal::Error(error))) => Poll::Ready(Err(CallError::Error(error))),
-                Answer::Now(response) => Poll::Ready(Ok(response)),
-                Answer::Wait => match inner.interrupted(self.session) {
-                    Some(error) => Poll::Ready(Err(CallError::Error(error))),
-                    None => Poll::Pending,
-                },
-            }
+                let (version, waited) = (Version(inner.version), Duration::from_micros(inner.micros - started));
+                let answer = inner.shards[shard.0 as usize].ask(&request, version, waited);
+                match answer {
+                    Answer::Now(Response::Refused(storage::access::Refusal::StaleSchema(version))) => {
+                        Poll::Ready(Err(CallError::StaleSchema(version)))
+                    }
+                    Answer::Now(Response::Refused(storage::access::Refusal::Error(error))) => Poll::Ready(Err(CallError::Error(error))),
+                    Answer::Now(response) => Poll::Ready(Ok(response)),
+                    Answer::Wait => match inner.interrupted(self.session) {
+                        Some(error) => Poll::Ready(Err(CallError::Error(error))),
+                        None => Poll::Pending,
+                    },
+                }
+            })
+            .await
         })
-        .await
     }
 
-    async fn call_all(&self, requests: Vec<(ShardId, Request)>) -> Vec<Result<Response, CallError>> {
-        let mut answers = Vec::new();
-        for (shard, request) in requests {
-            answers.push(self.call(shard, request).await);
-        }
-        answers
+    fn call_all(&self, requests: Vec<(ShardId, Request)>) -> Pending<'_, Vec<Result<Response, CallError>>> {
+        Box::pin(async move {
+            let mut answers = Vec::new();
+            for (shard, request) in requests {
+                answers.push(self.call(shard, request).await);
+            }
+            answers
+        })
     }
 
-    async fn commit(&self, context: Context, parts: Vec<CommitPart>) -> Result<Version, CallError> {
-        let mut inner = self.inner.borrow_mut();
-        inner.calls.push("commit");
-        if inner.lost("commit") {
-            return Err(Error::new(SqlState::SERIALIZATION_FAILURE, "the locks were lost").into());
-        }
-        let version = Version(inner.version + 1);
-        let snapshot = match context.snapshot {
-            Snapshot::At(snapshot) => snapshot,
-            Snapshot::Latest => Version::MAX,
-        };
-        for part in &parts {
-            inner.shards[part.shard.0 as usize].check_commit(&context, part, snapshot)?;
-        }
-        for part in parts {
-            inner.shards[part.shard.0 as usize].commit(context.txn, part, version);
-        }
-        inner.version += 1;
-        Ok(version)
+    fn commit(&self, context: Context, parts: Vec<CommitPart>) -> Pending<'_, Result<Version, CallError>> {
+        Box::pin(async move {
+            let mut inner = self.inner.borrow_mut();
+            inner.calls.push("commit");
+            if inner.lost("commit") {
+                return Err(Error::new(SqlState::SERIALIZATION_FAILURE, "the locks were lost").into());
+            }
+            let version = Version(inner.version + 1);
+            let snapshot = match context.snapshot {
+                Snapshot::At(snapshot) => snapshot,
+                Snapshot::Latest => Version::MAX,
+            };
+            for part in &parts {
+                inner.shards[part.shard.0 as usize].check_commit(&context, part, snapshot)?;
+            }
+            for part in parts {
+                inner.shards[part.shard.0 as usize].commit(context.txn, part, version);
+            }
+            inner.version += 1;
+            Ok(version)
+        })
     }
 
     fn rollback(&self, txn: TxnId, shards: Vec<ShardId>) {
@@ -323,15 +337,15 @@ impl Backend for MapNode {
 
     fn engine(&self, _command: EngineCommand) {}
 
-    async fn engine_event(&self, _query: QueryId) -> EngineEvent {
-        EngineEvent::Failed(Error::unsupported("the engine"))
+    fn engine_event(&self, _query: QueryId) -> Pending<'_, EngineEvent> {
+        Box::pin(async move { EngineEvent::Failed(Error::unsupported("the engine")) })
     }
 
     fn system_table(&self, _name: &str) -> Option<Vec<Vec<Value>>> {
         None
     }
 
-    async fn admin(&self, command: String, _arguments: Vec<Value>) -> Result<Value> {
-        Err(Error::unsupported(command))
+    fn admin(&self, command: String, _arguments: Vec<Value>) -> Pending<'_, Result<Value>> {
+        Box::pin(async move { Err(Error::unsupported(command)) })
     }
 }

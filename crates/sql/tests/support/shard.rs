@@ -138,7 +138,7 @@ impl Shard {
             self.tables.entry(storage_of(&read.key)).or_default().entry(context.txn).or_insert(false);
         }
         self.waits.remove(&context.txn);
-        Answer::Now(Response::Rows { rows, skipped, snapshot })
+        Answer::Now(Response::Rows { rows, skipped, snapshot, seen: None })
     }
 
     fn conflicts(&self, txn: TxnId, key: &Key, mode: LockMode) -> BTreeSet<TxnId> {

@@ -1238,3 +1238,2387 @@ upper('éß')
 lower('ÉÀ')
 'É' ilike 'é'
 'É' ~* 'é'
+'x' || 'x'
+'x' || 'x'::text
+'x' || 'x'::varchar
+'x' || 'x '::char(3)
+'x' || 'x'::name
+'x' || 'x'::"char"
+'x' || null
+'x' || 1
+'x' || 1.5
+'x' || 2::int2
+'x' || 3::int8
+'x' || 1::float4
+'x' || 1::float8
+'x' || true
+'x' || date '2020-01-02'
+'x' || timestamp '2020-01-02 03:04:05'
+'x' || interval '1 day'
+'x' || '\x41'::bytea
+'x' || array[1,2]
+'x' || array['a','b']
+'x' || '{"a":1}'::jsonb
+'x' || '[1]'::json
+'x' || '{1}'
+'x' || '{}'
+'x' || uuid '00000000-0000-0000-0000-000000000001'
+'x'::text || 'x'
+'x'::text || 'x'::text
+'x'::text || 'x'::varchar
+'x'::text || 'x '::char(3)
+'x'::text || 'x'::name
+'x'::text || 'x'::"char"
+'x'::text || null
+'x'::text || 1
+'x'::text || 1.5
+'x'::text || 2::int2
+'x'::text || 3::int8
+'x'::text || 1::float4
+'x'::text || 1::float8
+'x'::text || true
+'x'::text || date '2020-01-02'
+'x'::text || timestamp '2020-01-02 03:04:05'
+'x'::text || interval '1 day'
+'x'::text || '\x41'::bytea
+'x'::text || array[1,2]
+'x'::text || array['a','b']
+'x'::text || '{"a":1}'::jsonb
+'x'::text || '[1]'::json
+'x'::text || '{1}'
+'x'::text || '{}'
+'x'::text || uuid '00000000-0000-0000-0000-000000000001'
+'x'::varchar || 'x'
+'x'::varchar || 'x'::text
+'x'::varchar || 'x'::varchar
+'x'::varchar || 'x '::char(3)
+'x'::varchar || 'x'::name
+'x'::varchar || 'x'::"char"
+'x'::varchar || null
+'x'::varchar || 1
+'x'::varchar || 1.5
+'x'::varchar || 2::int2
+'x'::varchar || 3::int8
+'x'::varchar || 1::float4
+'x'::varchar || 1::float8
+'x'::varchar || true
+'x'::varchar || date '2020-01-02'
+'x'::varchar || timestamp '2020-01-02 03:04:05'
+'x'::varchar || interval '1 day'
+'x'::varchar || '\x41'::bytea
+'x'::varchar || array[1,2]
+'x'::varchar || array['a','b']
+'x'::varchar || '{"a":1}'::jsonb
+'x'::varchar || '[1]'::json
+'x'::varchar || '{1}'
+'x'::varchar || '{}'
+'x'::varchar || uuid '00000000-0000-0000-0000-000000000001'
+'x '::char(3) || 'x'
+'x '::char(3) || 'x'::text
+'x '::char(3) || 'x'::varchar
+'x '::char(3) || 'x '::char(3)
+'x '::char(3) || 'x'::name
+'x '::char(3) || 'x'::"char"
+'x '::char(3) || null
+'x '::char(3) || 1
+'x '::char(3) || 1.5
+'x '::char(3) || 2::int2
+'x '::char(3) || 3::int8
+'x '::char(3) || 1::float4
+'x '::char(3) || 1::float8
+'x '::char(3) || true
+'x '::char(3) || date '2020-01-02'
+'x '::char(3) || timestamp '2020-01-02 03:04:05'
+'x '::char(3) || interval '1 day'
+'x '::char(3) || '\x41'::bytea
+'x '::char(3) || array[1,2]
+'x '::char(3) || array['a','b']
+'x '::char(3) || '{"a":1}'::jsonb
+'x '::char(3) || '[1]'::json
+'x '::char(3) || '{1}'
+'x '::char(3) || '{}'
+'x '::char(3) || uuid '00000000-0000-0000-0000-000000000001'
+'x'::name || 'x'
+'x'::name || 'x'::text
+'x'::name || 'x'::varchar
+'x'::name || 'x '::char(3)
+'x'::name || 'x'::name
+'x'::name || 'x'::"char"
+'x'::name || null
+'x'::name || 1
+'x'::name || 1.5
+'x'::name || 2::int2
+'x'::name || 3::int8
+'x'::name || 1::float4
+'x'::name || 1::float8
+'x'::name || true
+'x'::name || date '2020-01-02'
+'x'::name || timestamp '2020-01-02 03:04:05'
+'x'::name || interval '1 day'
+'x'::name || '\x41'::bytea
+'x'::name || array[1,2]
+'x'::name || array['a','b']
+'x'::name || '{"a":1}'::jsonb
+'x'::name || '[1]'::json
+'x'::name || '{1}'
+'x'::name || '{}'
+'x'::name || uuid '00000000-0000-0000-0000-000000000001'
+'x'::"char" || 'x'
+'x'::"char" || 'x'::text
+'x'::"char" || 'x'::varchar
+'x'::"char" || 'x '::char(3)
+'x'::"char" || 'x'::name
+'x'::"char" || 'x'::"char"
+'x'::"char" || null
+'x'::"char" || 1
+'x'::"char" || 1.5
+'x'::"char" || 2::int2
+'x'::"char" || 3::int8
+'x'::"char" || 1::float4
+'x'::"char" || 1::float8
+'x'::"char" || true
+'x'::"char" || date '2020-01-02'
+'x'::"char" || timestamp '2020-01-02 03:04:05'
+'x'::"char" || interval '1 day'
+'x'::"char" || '\x41'::bytea
+'x'::"char" || array[1,2]
+'x'::"char" || array['a','b']
+'x'::"char" || '{"a":1}'::jsonb
+'x'::"char" || '[1]'::json
+'x'::"char" || '{1}'
+'x'::"char" || '{}'
+'x'::"char" || uuid '00000000-0000-0000-0000-000000000001'
+null || 'x'
+null || 'x'::text
+null || 'x'::varchar
+null || 'x '::char(3)
+null || 'x'::name
+null || 'x'::"char"
+null || 1
+null || 1.5
+null || 2::int2
+null || 3::int8
+null || 1::float4
+null || 1::float8
+null || true
+null || date '2020-01-02'
+null || timestamp '2020-01-02 03:04:05'
+null || interval '1 day'
+null || '\x41'::bytea
+null || array[1,2]
+null || array['a','b']
+null || '{"a":1}'::jsonb
+null || '[1]'::json
+null || '{1}'
+null || '{}'
+null || uuid '00000000-0000-0000-0000-000000000001'
+1 || 'x'
+1 || 'x'::text
+1 || 'x'::varchar
+1 || 'x '::char(3)
+1 || 'x'::name
+1 || 'x'::"char"
+1 || null
+1 || 1
+1 || 1.5
+1 || 2::int2
+1 || 3::int8
+1 || 1::float4
+1 || 1::float8
+1 || true
+1 || date '2020-01-02'
+1 || timestamp '2020-01-02 03:04:05'
+1 || interval '1 day'
+1 || '\x41'::bytea
+1 || array[1,2]
+1 || array['a','b']
+1 || '{"a":1}'::jsonb
+1 || '[1]'::json
+1 || '{1}'
+1 || '{}'
+1 || uuid '00000000-0000-0000-0000-000000000001'
+1.5 || 'x'
+1.5 || 'x'::text
+1.5 || 'x'::varchar
+1.5 || 'x '::char(3)
+1.5 || 'x'::name
+1.5 || 'x'::"char"
+1.5 || null
+1.5 || 1
+1.5 || 1.5
+1.5 || 2::int2
+1.5 || 3::int8
+1.5 || 1::float4
+1.5 || 1::float8
+1.5 || true
+1.5 || date '2020-01-02'
+1.5 || timestamp '2020-01-02 03:04:05'
+1.5 || interval '1 day'
+1.5 || '\x41'::bytea
+1.5 || array[1,2]
+1.5 || array['a','b']
+1.5 || '{"a":1}'::jsonb
+1.5 || '[1]'::json
+1.5 || '{1}'
+1.5 || '{}'
+1.5 || uuid '00000000-0000-0000-0000-000000000001'
+2::int2 || 'x'
+2::int2 || 'x'::text
+2::int2 || 'x'::varchar
+2::int2 || 'x '::char(3)
+2::int2 || 'x'::name
+2::int2 || 'x'::"char"
+2::int2 || null
+2::int2 || 1
+2::int2 || 1.5
+2::int2 || 2::int2
+2::int2 || 3::int8
+2::int2 || 1::float4
+2::int2 || 1::float8
+2::int2 || true
+2::int2 || date '2020-01-02'
+2::int2 || timestamp '2020-01-02 03:04:05'
+2::int2 || interval '1 day'
+2::int2 || '\x41'::bytea
+2::int2 || array[1,2]
+2::int2 || array['a','b']
+2::int2 || '{"a":1}'::jsonb
+2::int2 || '[1]'::json
+2::int2 || '{1}'
+2::int2 || '{}'
+2::int2 || uuid '00000000-0000-0000-0000-000000000001'
+3::int8 || 'x'
+3::int8 || 'x'::text
+3::int8 || 'x'::varchar
+3::int8 || 'x '::char(3)
+3::int8 || 'x'::name
+3::int8 || 'x'::"char"
+3::int8 || null
+3::int8 || 1
+3::int8 || 1.5
+3::int8 || 2::int2
+3::int8 || 3::int8
+3::int8 || 1::float4
+3::int8 || 1::float8
+3::int8 || true
+3::int8 || date '2020-01-02'
+3::int8 || timestamp '2020-01-02 03:04:05'
+3::int8 || interval '1 day'
+3::int8 || '\x41'::bytea
+3::int8 || array[1,2]
+3::int8 || array['a','b']
+3::int8 || '{"a":1}'::jsonb
+3::int8 || '[1]'::json
+3::int8 || '{1}'
+3::int8 || '{}'
+3::int8 || uuid '00000000-0000-0000-0000-000000000001'
+1::float4 || 'x'
+1::float4 || 'x'::text
+1::float4 || 'x'::varchar
+1::float4 || 'x '::char(3)
+1::float4 || 'x'::name
+1::float4 || 'x'::"char"
+1::float4 || null
+1::float4 || 1
+1::float4 || 1.5
+1::float4 || 2::int2
+1::float4 || 3::int8
+1::float4 || 1::float4
+1::float4 || 1::float8
+1::float4 || true
+1::float4 || date '2020-01-02'
+1::float4 || timestamp '2020-01-02 03:04:05'
+1::float4 || interval '1 day'
+1::float4 || '\x41'::bytea
+1::float4 || array[1,2]
+1::float4 || array['a','b']
+1::float4 || '{"a":1}'::jsonb
+1::float4 || '[1]'::json
+1::float4 || '{1}'
+1::float4 || '{}'
+1::float4 || uuid '00000000-0000-0000-0000-000000000001'
+1::float8 || 'x'
+1::float8 || 'x'::text
+1::float8 || 'x'::varchar
+1::float8 || 'x '::char(3)
+1::float8 || 'x'::name
+1::float8 || 'x'::"char"
+1::float8 || null
+1::float8 || 1
+1::float8 || 1.5
+1::float8 || 2::int2
+1::float8 || 3::int8
+1::float8 || 1::float4
+1::float8 || 1::float8
+1::float8 || true
+1::float8 || date '2020-01-02'
+1::float8 || timestamp '2020-01-02 03:04:05'
+1::float8 || interval '1 day'
+1::float8 || '\x41'::bytea
+1::float8 || array[1,2]
+1::float8 || array['a','b']
+1::float8 || '{"a":1}'::jsonb
+1::float8 || '[1]'::json
+1::float8 || '{1}'
+1::float8 || '{}'
+1::float8 || uuid '00000000-0000-0000-0000-000000000001'
+true || 'x'::text
+true || 'x'::varchar
+true || 'x '::char(3)
+true || 'x'::name
+true || 'x'::"char"
+true || null
+true || 1
+true || 1.5
+true || 2::int2
+true || 3::int8
+true || 1::float4
+true || 1::float8
+true || true
+true || date '2020-01-02'
+true || timestamp '2020-01-02 03:04:05'
+true || interval '1 day'
+true || '\x41'::bytea
+true || array[1,2]
+true || array['a','b']
+true || '{"a":1}'::jsonb
+true || '[1]'::json
+true || '{1}'
+true || '{}'
+true || uuid '00000000-0000-0000-0000-000000000001'
+date '2020-01-02' || 'x'
+date '2020-01-02' || 'x'::text
+date '2020-01-02' || 'x'::varchar
+date '2020-01-02' || 'x '::char(3)
+date '2020-01-02' || 'x'::name
+date '2020-01-02' || 'x'::"char"
+date '2020-01-02' || null
+date '2020-01-02' || 1
+date '2020-01-02' || 1.5
+date '2020-01-02' || 2::int2
+date '2020-01-02' || 3::int8
+date '2020-01-02' || 1::float4
+date '2020-01-02' || 1::float8
+date '2020-01-02' || true
+date '2020-01-02' || date '2020-01-02'
+date '2020-01-02' || timestamp '2020-01-02 03:04:05'
+date '2020-01-02' || interval '1 day'
+date '2020-01-02' || '\x41'::bytea
+date '2020-01-02' || array[1,2]
+date '2020-01-02' || array['a','b']
+date '2020-01-02' || '{"a":1}'::jsonb
+date '2020-01-02' || '[1]'::json
+date '2020-01-02' || '{1}'
+date '2020-01-02' || '{}'
+date '2020-01-02' || uuid '00000000-0000-0000-0000-000000000001'
+timestamp '2020-01-02 03:04:05' || 'x'
+timestamp '2020-01-02 03:04:05' || 'x'::text
+timestamp '2020-01-02 03:04:05' || 'x'::varchar
+timestamp '2020-01-02 03:04:05' || 'x '::char(3)
+timestamp '2020-01-02 03:04:05' || 'x'::name
+timestamp '2020-01-02 03:04:05' || 'x'::"char"
+timestamp '2020-01-02 03:04:05' || null
+timestamp '2020-01-02 03:04:05' || 1
+timestamp '2020-01-02 03:04:05' || 1.5
+timestamp '2020-01-02 03:04:05' || 2::int2
+timestamp '2020-01-02 03:04:05' || 3::int8
+timestamp '2020-01-02 03:04:05' || 1::float4
+timestamp '2020-01-02 03:04:05' || 1::float8
+timestamp '2020-01-02 03:04:05' || true
+timestamp '2020-01-02 03:04:05' || date '2020-01-02'
+timestamp '2020-01-02 03:04:05' || timestamp '2020-01-02 03:04:05'
+timestamp '2020-01-02 03:04:05' || interval '1 day'
+timestamp '2020-01-02 03:04:05' || '\x41'::bytea
+timestamp '2020-01-02 03:04:05' || array[1,2]
+timestamp '2020-01-02 03:04:05' || array['a','b']
+timestamp '2020-01-02 03:04:05' || '{"a":1}'::jsonb
+timestamp '2020-01-02 03:04:05' || '[1]'::json
+timestamp '2020-01-02 03:04:05' || '{1}'
+timestamp '2020-01-02 03:04:05' || '{}'
+timestamp '2020-01-02 03:04:05' || uuid '00000000-0000-0000-0000-000000000001'
+interval '1 day' || 'x'
+interval '1 day' || 'x'::text
+interval '1 day' || 'x'::varchar
+interval '1 day' || 'x '::char(3)
+interval '1 day' || 'x'::name
+interval '1 day' || 'x'::"char"
+interval '1 day' || null
+interval '1 day' || 1
+interval '1 day' || 1.5
+interval '1 day' || 2::int2
+interval '1 day' || 3::int8
+interval '1 day' || 1::float4
+interval '1 day' || 1::float8
+interval '1 day' || true
+interval '1 day' || date '2020-01-02'
+interval '1 day' || timestamp '2020-01-02 03:04:05'
+interval '1 day' || interval '1 day'
+interval '1 day' || '\x41'::bytea
+interval '1 day' || array[1,2]
+interval '1 day' || array['a','b']
+interval '1 day' || '{"a":1}'::jsonb
+interval '1 day' || '[1]'::json
+interval '1 day' || '{1}'
+interval '1 day' || '{}'
+interval '1 day' || uuid '00000000-0000-0000-0000-000000000001'
+'\x41'::bytea || 'x'
+'\x41'::bytea || 'x'::text
+'\x41'::bytea || 'x'::varchar
+'\x41'::bytea || 'x '::char(3)
+'\x41'::bytea || 'x'::name
+'\x41'::bytea || 'x'::"char"
+'\x41'::bytea || null
+'\x41'::bytea || 1
+'\x41'::bytea || 1.5
+'\x41'::bytea || 2::int2
+'\x41'::bytea || 3::int8
+'\x41'::bytea || 1::float4
+'\x41'::bytea || 1::float8
+'\x41'::bytea || true
+'\x41'::bytea || date '2020-01-02'
+'\x41'::bytea || timestamp '2020-01-02 03:04:05'
+'\x41'::bytea || interval '1 day'
+'\x41'::bytea || '\x41'::bytea
+'\x41'::bytea || array[1,2]
+'\x41'::bytea || array['a','b']
+'\x41'::bytea || '{"a":1}'::jsonb
+'\x41'::bytea || '[1]'::json
+'\x41'::bytea || '{1}'
+'\x41'::bytea || '{}'
+'\x41'::bytea || uuid '00000000-0000-0000-0000-000000000001'
+array[1,2] || 'x'
+array[1,2] || 'x'::text
+array[1,2] || 'x'::varchar
+array[1,2] || 'x '::char(3)
+array[1,2] || 'x'::name
+array[1,2] || 'x'::"char"
+array[1,2] || null
+array[1,2] || 1
+array[1,2] || 1.5
+array[1,2] || 2::int2
+array[1,2] || 3::int8
+array[1,2] || 1::float4
+array[1,2] || 1::float8
+array[1,2] || true
+array[1,2] || date '2020-01-02'
+array[1,2] || timestamp '2020-01-02 03:04:05'
+array[1,2] || interval '1 day'
+array[1,2] || '\x41'::bytea
+array[1,2] || array[1,2]
+array[1,2] || array['a','b']
+array[1,2] || '{"a":1}'::jsonb
+array[1,2] || '[1]'::json
+array[1,2] || '{1}'
+array[1,2] || '{}'
+array[1,2] || uuid '00000000-0000-0000-0000-000000000001'
+array['a','b'] || 'x'
+array['a','b'] || 'x'::text
+array['a','b'] || 'x'::varchar
+array['a','b'] || 'x '::char(3)
+array['a','b'] || 'x'::name
+array['a','b'] || 'x'::"char"
+array['a','b'] || null
+array['a','b'] || 1
+array['a','b'] || 1.5
+array['a','b'] || 2::int2
+array['a','b'] || 3::int8
+array['a','b'] || 1::float4
+array['a','b'] || 1::float8
+array['a','b'] || true
+array['a','b'] || date '2020-01-02'
+array['a','b'] || timestamp '2020-01-02 03:04:05'
+array['a','b'] || interval '1 day'
+array['a','b'] || '\x41'::bytea
+array['a','b'] || array[1,2]
+array['a','b'] || array['a','b']
+array['a','b'] || '{"a":1}'::jsonb
+array['a','b'] || '[1]'::json
+array['a','b'] || '{1}'
+array['a','b'] || '{}'
+array['a','b'] || uuid '00000000-0000-0000-0000-000000000001'
+'{"a":1}'::jsonb || 'x'
+'{"a":1}'::jsonb || 'x'::text
+'{"a":1}'::jsonb || 'x'::varchar
+'{"a":1}'::jsonb || 'x '::char(3)
+'{"a":1}'::jsonb || 'x'::name
+'{"a":1}'::jsonb || 'x'::"char"
+'{"a":1}'::jsonb || null
+'{"a":1}'::jsonb || 1
+'{"a":1}'::jsonb || 1.5
+'{"a":1}'::jsonb || 2::int2
+'{"a":1}'::jsonb || 3::int8
+'{"a":1}'::jsonb || 1::float4
+'{"a":1}'::jsonb || 1::float8
+'{"a":1}'::jsonb || true
+'{"a":1}'::jsonb || date '2020-01-02'
+'{"a":1}'::jsonb || timestamp '2020-01-02 03:04:05'
+'{"a":1}'::jsonb || interval '1 day'
+'{"a":1}'::jsonb || '\x41'::bytea
+'{"a":1}'::jsonb || array[1,2]
+'{"a":1}'::jsonb || array['a','b']
+'{"a":1}'::jsonb || '{"a":1}'::jsonb
+'{"a":1}'::jsonb || '[1]'::json
+'{"a":1}'::jsonb || '{1}'
+'{"a":1}'::jsonb || '{}'
+'{"a":1}'::jsonb || uuid '00000000-0000-0000-0000-000000000001'
+'[1]'::json || 'x'
+'[1]'::json || 'x'::text
+'[1]'::json || 'x'::varchar
+'[1]'::json || 'x '::char(3)
+'[1]'::json || 'x'::name
+'[1]'::json || 'x'::"char"
+'[1]'::json || null
+'[1]'::json || 1
+'[1]'::json || 1.5
+'[1]'::json || 2::int2
+'[1]'::json || 3::int8
+'[1]'::json || 1::float4
+'[1]'::json || 1::float8
+'[1]'::json || true
+'[1]'::json || date '2020-01-02'
+'[1]'::json || timestamp '2020-01-02 03:04:05'
+'[1]'::json || interval '1 day'
+'[1]'::json || '\x41'::bytea
+'[1]'::json || array[1,2]
+'[1]'::json || array['a','b']
+'[1]'::json || '{"a":1}'::jsonb
+'[1]'::json || '[1]'::json
+'[1]'::json || '{1}'
+'[1]'::json || '{}'
+'[1]'::json || uuid '00000000-0000-0000-0000-000000000001'
+'{1}' || 'x'
+'{1}' || 'x'::text
+'{1}' || 'x'::varchar
+'{1}' || 'x '::char(3)
+'{1}' || 'x'::name
+'{1}' || 'x'::"char"
+'{1}' || null
+'{1}' || 1
+'{1}' || 1.5
+'{1}' || 2::int2
+'{1}' || 3::int8
+'{1}' || 1::float4
+'{1}' || 1::float8
+'{1}' || true
+'{1}' || date '2020-01-02'
+'{1}' || timestamp '2020-01-02 03:04:05'
+'{1}' || interval '1 day'
+'{1}' || '\x41'::bytea
+'{1}' || array[1,2]
+'{1}' || array['a','b']
+'{1}' || '{"a":1}'::jsonb
+'{1}' || '[1]'::json
+'{1}' || '{1}'
+'{1}' || '{}'
+'{1}' || uuid '00000000-0000-0000-0000-000000000001'
+'{}' || 'x'
+'{}' || 'x'::text
+'{}' || 'x'::varchar
+'{}' || 'x '::char(3)
+'{}' || 'x'::name
+'{}' || 'x'::"char"
+'{}' || null
+'{}' || 1
+'{}' || 1.5
+'{}' || 2::int2
+'{}' || 3::int8
+'{}' || 1::float4
+'{}' || 1::float8
+'{}' || true
+'{}' || date '2020-01-02'
+'{}' || timestamp '2020-01-02 03:04:05'
+'{}' || interval '1 day'
+'{}' || '\x41'::bytea
+'{}' || array[1,2]
+'{}' || array['a','b']
+'{}' || '{"a":1}'::jsonb
+'{}' || '[1]'::json
+'{}' || '{1}'
+'{}' || '{}'
+'{}' || uuid '00000000-0000-0000-0000-000000000001'
+uuid '00000000-0000-0000-0000-000000000001' || 'x'
+uuid '00000000-0000-0000-0000-000000000001' || 'x'::text
+uuid '00000000-0000-0000-0000-000000000001' || 'x'::varchar
+uuid '00000000-0000-0000-0000-000000000001' || 'x '::char(3)
+uuid '00000000-0000-0000-0000-000000000001' || 'x'::name
+uuid '00000000-0000-0000-0000-000000000001' || 'x'::"char"
+uuid '00000000-0000-0000-0000-000000000001' || null
+uuid '00000000-0000-0000-0000-000000000001' || 1
+uuid '00000000-0000-0000-0000-000000000001' || 1.5
+uuid '00000000-0000-0000-0000-000000000001' || 2::int2
+uuid '00000000-0000-0000-0000-000000000001' || 3::int8
+uuid '00000000-0000-0000-0000-000000000001' || 1::float4
+uuid '00000000-0000-0000-0000-000000000001' || 1::float8
+uuid '00000000-0000-0000-0000-000000000001' || true
+uuid '00000000-0000-0000-0000-000000000001' || date '2020-01-02'
+uuid '00000000-0000-0000-0000-000000000001' || timestamp '2020-01-02 03:04:05'
+uuid '00000000-0000-0000-0000-000000000001' || interval '1 day'
+uuid '00000000-0000-0000-0000-000000000001' || '\x41'::bytea
+uuid '00000000-0000-0000-0000-000000000001' || array[1,2]
+uuid '00000000-0000-0000-0000-000000000001' || array['a','b']
+uuid '00000000-0000-0000-0000-000000000001' || '{"a":1}'::jsonb
+uuid '00000000-0000-0000-0000-000000000001' || '[1]'::json
+uuid '00000000-0000-0000-0000-000000000001' || '{1}'
+uuid '00000000-0000-0000-0000-000000000001' || '{}'
+uuid '00000000-0000-0000-0000-000000000001' || uuid '00000000-0000-0000-0000-000000000001'
+'1' + null
+'1' + 1
+'1' + 1.5
+'1' + 2::int2
+'1' + 3::int8
+'1' + 1::float4
+'1' + 1::float8
+'1' + '1'::text
+'1' + date '2020-01-02'
+'1' + interval '1 day'
+'1' + true
+'1' + '1'::varchar
+'1' + 5::oid
+null + '1'
+null + null
+null + 1.5
+null + 2::int2
+null + 3::int8
+null + 1::float4
+null + 1::float8
+null + '1'::text
+null + date '2020-01-02'
+null + interval '1 day'
+null + true
+null + '1'::varchar
+null + 5::oid
+1 + null
+1 + 2::int2
+1 + 3::int8
+1 + 1::float4
+1 + 1::float8
+1 + '1'::text
+1 + date '2020-01-02'
+1 + interval '1 day'
+1 + '1'::varchar
+1 + 5::oid
+1.5 + '1'
+1.5 + null
+1.5 + 1
+1.5 + 1.5
+1.5 + 2::int2
+1.5 + 3::int8
+1.5 + 1::float4
+1.5 + 1::float8
+1.5 + '1'::text
+1.5 + date '2020-01-02'
+1.5 + interval '1 day'
+1.5 + true
+1.5 + '1'::varchar
+1.5 + 5::oid
+2::int2 + '1'
+2::int2 + null
+2::int2 + 1
+2::int2 + 1.5
+2::int2 + 2::int2
+2::int2 + 3::int8
+2::int2 + 1::float4
+2::int2 + 1::float8
+2::int2 + '1'::text
+2::int2 + date '2020-01-02'
+2::int2 + interval '1 day'
+2::int2 + true
+2::int2 + '1'::varchar
+2::int2 + 5::oid
+3::int8 + '1'
+3::int8 + null
+3::int8 + 1
+3::int8 + 1.5
+3::int8 + 2::int2
+3::int8 + 3::int8
+3::int8 + 1::float4
+3::int8 + 1::float8
+3::int8 + '1'::text
+3::int8 + date '2020-01-02'
+3::int8 + interval '1 day'
+3::int8 + true
+3::int8 + '1'::varchar
+3::int8 + 5::oid
+1::float4 + '1'
+1::float4 + null
+1::float4 + 1
+1::float4 + 1.5
+1::float4 + 2::int2
+1::float4 + 3::int8
+1::float4 + 1::float4
+1::float4 + 1::float8
+1::float4 + '1'::text
+1::float4 + date '2020-01-02'
+1::float4 + interval '1 day'
+1::float4 + true
+1::float4 + '1'::varchar
+1::float4 + 5::oid
+1::float8 + '1'
+1::float8 + null
+1::float8 + 1
+1::float8 + 1.5
+1::float8 + 2::int2
+1::float8 + 3::int8
+1::float8 + 1::float4
+1::float8 + 1::float8
+1::float8 + '1'::text
+1::float8 + date '2020-01-02'
+1::float8 + interval '1 day'
+1::float8 + true
+1::float8 + '1'::varchar
+1::float8 + 5::oid
+'1'::text + '1'
+'1'::text + null
+'1'::text + 1
+'1'::text + 1.5
+'1'::text + 2::int2
+'1'::text + 3::int8
+'1'::text + 1::float4
+'1'::text + 1::float8
+'1'::text + '1'::text
+'1'::text + date '2020-01-02'
+'1'::text + interval '1 day'
+'1'::text + true
+'1'::text + '1'::varchar
+'1'::text + 5::oid
+date '2020-01-02' + '1'
+date '2020-01-02' + null
+date '2020-01-02' + 1
+date '2020-01-02' + 1.5
+date '2020-01-02' + 2::int2
+date '2020-01-02' + 3::int8
+date '2020-01-02' + 1::float4
+date '2020-01-02' + 1::float8
+date '2020-01-02' + '1'::text
+date '2020-01-02' + date '2020-01-02'
+date '2020-01-02' + interval '1 day'
+date '2020-01-02' + true
+date '2020-01-02' + '1'::varchar
+date '2020-01-02' + 5::oid
+interval '1 day' + '1'
+interval '1 day' + null
+interval '1 day' + 1.5
+interval '1 day' + 2::int2
+interval '1 day' + 3::int8
+interval '1 day' + 1::float4
+interval '1 day' + 1::float8
+interval '1 day' + '1'::text
+interval '1 day' + date '2020-01-02'
+interval '1 day' + interval '1 day'
+interval '1 day' + true
+interval '1 day' + '1'::varchar
+interval '1 day' + 5::oid
+true + '1'
+true + null
+true + 1
+true + 1.5
+true + 2::int2
+true + 3::int8
+true + 1::float4
+true + 1::float8
+true + '1'::text
+true + date '2020-01-02'
+true + interval '1 day'
+true + '1'::varchar
+true + 5::oid
+'1'::varchar + '1'
+'1'::varchar + null
+'1'::varchar + 1
+'1'::varchar + 1.5
+'1'::varchar + 2::int2
+'1'::varchar + 3::int8
+'1'::varchar + 1::float4
+'1'::varchar + 1::float8
+'1'::varchar + '1'::text
+'1'::varchar + date '2020-01-02'
+'1'::varchar + interval '1 day'
+'1'::varchar + true
+'1'::varchar + '1'::varchar
+'1'::varchar + 5::oid
+5::oid + '1'
+5::oid + null
+5::oid + 1
+5::oid + 1.5
+5::oid + 2::int2
+5::oid + 3::int8
+5::oid + 1::float4
+5::oid + 1::float8
+5::oid + '1'::text
+5::oid + date '2020-01-02'
+5::oid + interval '1 day'
+5::oid + true
+5::oid + '1'::varchar
+5::oid + 5::oid
+'1' * '1'
+'1' * null
+'1' * 1
+'1' * 1.5
+'1' * 2::int2
+'1' * 3::int8
+'1' * 1::float4
+'1' * 1::float8
+'1' * '1'::text
+'1' * date '2020-01-02'
+'1' * interval '1 day'
+'1' * true
+'1' * '1'::varchar
+'1' * 5::oid
+null * '1'
+null * null
+null * 1
+null * 1.5
+null * 2::int2
+null * 3::int8
+null * 1::float4
+null * 1::float8
+null * '1'::text
+null * date '2020-01-02'
+null * interval '1 day'
+null * true
+null * '1'::varchar
+null * 5::oid
+1 * '1'
+1 * null
+1 * 1
+1 * 1.5
+1 * 2::int2
+1 * 3::int8
+1 * 1::float4
+1 * 1::float8
+1 * '1'::text
+1 * date '2020-01-02'
+1 * interval '1 day'
+1 * true
+1 * '1'::varchar
+1 * 5::oid
+1.5 * '1'
+1.5 * null
+1.5 * 1
+1.5 * 1.5
+1.5 * 2::int2
+1.5 * 3::int8
+1.5 * 1::float4
+1.5 * 1::float8
+1.5 * '1'::text
+1.5 * date '2020-01-02'
+1.5 * interval '1 day'
+1.5 * true
+1.5 * '1'::varchar
+1.5 * 5::oid
+2::int2 * '1'
+2::int2 * null
+2::int2 * 1
+2::int2 * 1.5
+2::int2 * 2::int2
+2::int2 * 3::int8
+2::int2 * 1::float4
+2::int2 * 1::float8
+2::int2 * '1'::text
+2::int2 * date '2020-01-02'
+2::int2 * interval '1 day'
+2::int2 * true
+2::int2 * '1'::varchar
+2::int2 * 5::oid
+3::int8 * '1'
+3::int8 * null
+3::int8 * 1
+3::int8 * 1.5
+3::int8 * 2::int2
+3::int8 * 3::int8
+3::int8 * 1::float4
+3::int8 * 1::float8
+3::int8 * '1'::text
+3::int8 * date '2020-01-02'
+3::int8 * interval '1 day'
+3::int8 * true
+3::int8 * '1'::varchar
+3::int8 * 5::oid
+1::float4 * '1'
+1::float4 * null
+1::float4 * 1
+1::float4 * 1.5
+1::float4 * 2::int2
+1::float4 * 3::int8
+1::float4 * 1::float4
+1::float4 * 1::float8
+1::float4 * '1'::text
+1::float4 * date '2020-01-02'
+1::float4 * interval '1 day'
+1::float4 * true
+1::float4 * '1'::varchar
+1::float4 * 5::oid
+1::float8 * '1'
+1::float8 * null
+1::float8 * 1
+1::float8 * 1.5
+1::float8 * 2::int2
+1::float8 * 3::int8
+1::float8 * 1::float4
+1::float8 * 1::float8
+1::float8 * '1'::text
+1::float8 * date '2020-01-02'
+1::float8 * interval '1 day'
+1::float8 * true
+1::float8 * '1'::varchar
+1::float8 * 5::oid
+'1'::text * '1'
+'1'::text * null
+'1'::text * 1
+'1'::text * 1.5
+'1'::text * 2::int2
+'1'::text * 3::int8
+'1'::text * 1::float4
+'1'::text * 1::float8
+'1'::text * '1'::text
+'1'::text * date '2020-01-02'
+'1'::text * interval '1 day'
+'1'::text * true
+'1'::text * '1'::varchar
+'1'::text * 5::oid
+date '2020-01-02' * '1'
+date '2020-01-02' * null
+date '2020-01-02' * 1
+date '2020-01-02' * 1.5
+date '2020-01-02' * 2::int2
+date '2020-01-02' * 3::int8
+date '2020-01-02' * 1::float4
+date '2020-01-02' * 1::float8
+date '2020-01-02' * '1'::text
+date '2020-01-02' * date '2020-01-02'
+date '2020-01-02' * interval '1 day'
+date '2020-01-02' * true
+date '2020-01-02' * '1'::varchar
+date '2020-01-02' * 5::oid
+interval '1 day' * '1'
+interval '1 day' * null
+interval '1 day' * 1
+interval '1 day' * 1.5
+interval '1 day' * 2::int2
+interval '1 day' * 3::int8
+interval '1 day' * 1::float4
+interval '1 day' * 1::float8
+interval '1 day' * '1'::text
+interval '1 day' * date '2020-01-02'
+interval '1 day' * interval '1 day'
+interval '1 day' * true
+interval '1 day' * '1'::varchar
+interval '1 day' * 5::oid
+true * '1'
+true * null
+true * 1
+true * 1.5
+true * 2::int2
+true * 3::int8
+true * 1::float4
+true * 1::float8
+true * '1'::text
+true * date '2020-01-02'
+true * interval '1 day'
+true * true
+true * '1'::varchar
+true * 5::oid
+'1'::varchar * '1'
+'1'::varchar * null
+'1'::varchar * 1
+'1'::varchar * 1.5
+'1'::varchar * 2::int2
+'1'::varchar * 3::int8
+'1'::varchar * 1::float4
+'1'::varchar * 1::float8
+'1'::varchar * '1'::text
+'1'::varchar * date '2020-01-02'
+'1'::varchar * interval '1 day'
+'1'::varchar * true
+'1'::varchar * '1'::varchar
+'1'::varchar * 5::oid
+5::oid * '1'
+5::oid * null
+5::oid * 1
+5::oid * 1.5
+5::oid * 2::int2
+5::oid * 3::int8
+5::oid * 1::float4
+5::oid * 1::float8
+5::oid * '1'::text
+5::oid * date '2020-01-02'
+5::oid * interval '1 day'
+5::oid * true
+5::oid * '1'::varchar
+5::oid * 5::oid
+'1' = '1'
+'1' = null
+'1' = 1.5
+'1' = 2::int2
+'1' = 3::int8
+'1' = 1::float4
+'1' = 1::float8
+'1' = '1'::text
+'1' = date '2020-01-02'
+'1' = interval '1 day'
+'1' = true
+'1' = '1'::varchar
+'1' = 5::oid
+null = '1'
+null = 1
+null = 1.5
+null = 2::int2
+null = 3::int8
+null = 1::float4
+null = 1::float8
+null = '1'::text
+null = date '2020-01-02'
+null = interval '1 day'
+null = true
+null = '1'::varchar
+null = 5::oid
+1 = '1'
+1 = null
+1 = 1
+1 = 1.5
+1 = 2::int2
+1 = 3::int8
+1 = 1::float4
+1 = 1::float8
+1 = '1'::text
+1 = date '2020-01-02'
+1 = interval '1 day'
+1 = '1'::varchar
+1 = 5::oid
+1.5 = '1'
+1.5 = null
+1.5 = 1
+1.5 = 1.5
+1.5 = 2::int2
+1.5 = 3::int8
+1.5 = 1::float4
+1.5 = 1::float8
+1.5 = '1'::text
+1.5 = date '2020-01-02'
+1.5 = interval '1 day'
+1.5 = true
+1.5 = '1'::varchar
+1.5 = 5::oid
+2::int2 = '1'
+2::int2 = null
+2::int2 = 1
+2::int2 = 1.5
+2::int2 = 2::int2
+2::int2 = 3::int8
+2::int2 = 1::float4
+2::int2 = 1::float8
+2::int2 = '1'::text
+2::int2 = date '2020-01-02'
+2::int2 = interval '1 day'
+2::int2 = true
+2::int2 = '1'::varchar
+2::int2 = 5::oid
+3::int8 = '1'
+3::int8 = null
+3::int8 = 1
+3::int8 = 1.5
+3::int8 = 2::int2
+3::int8 = 3::int8
+3::int8 = 1::float4
+3::int8 = 1::float8
+3::int8 = '1'::text
+3::int8 = date '2020-01-02'
+3::int8 = interval '1 day'
+3::int8 = true
+3::int8 = '1'::varchar
+3::int8 = 5::oid
+1::float4 = '1'
+1::float4 = null
+1::float4 = 1
+1::float4 = 1.5
+1::float4 = 2::int2
+1::float4 = 3::int8
+1::float4 = 1::float4
+1::float4 = 1::float8
+1::float4 = '1'::text
+1::float4 = date '2020-01-02'
+1::float4 = interval '1 day'
+1::float4 = true
+1::float4 = '1'::varchar
+1::float4 = 5::oid
+1::float8 = '1'
+1::float8 = null
+1::float8 = 1
+1::float8 = 1.5
+1::float8 = 2::int2
+1::float8 = 3::int8
+1::float8 = 1::float4
+1::float8 = 1::float8
+1::float8 = '1'::text
+1::float8 = date '2020-01-02'
+1::float8 = interval '1 day'
+1::float8 = true
+1::float8 = '1'::varchar
+1::float8 = 5::oid
+'1'::text = '1'
+'1'::text = null
+'1'::text = 1
+'1'::text = 1.5
+'1'::text = 2::int2
+'1'::text = 3::int8
+'1'::text = 1::float4
+'1'::text = 1::float8
+'1'::text = '1'::text
+'1'::text = date '2020-01-02'
+'1'::text = interval '1 day'
+'1'::text = true
+'1'::text = '1'::varchar
+'1'::text = 5::oid
+date '2020-01-02' = '1'
+date '2020-01-02' = null
+date '2020-01-02' = 1
+date '2020-01-02' = 1.5
+date '2020-01-02' = 2::int2
+date '2020-01-02' = 3::int8
+date '2020-01-02' = 1::float4
+date '2020-01-02' = 1::float8
+date '2020-01-02' = '1'::text
+date '2020-01-02' = date '2020-01-02'
+date '2020-01-02' = interval '1 day'
+date '2020-01-02' = true
+date '2020-01-02' = '1'::varchar
+date '2020-01-02' = 5::oid
+interval '1 day' = '1'
+interval '1 day' = null
+interval '1 day' = 1
+interval '1 day' = 1.5
+interval '1 day' = 2::int2
+interval '1 day' = 3::int8
+interval '1 day' = 1::float4
+interval '1 day' = 1::float8
+interval '1 day' = '1'::text
+interval '1 day' = date '2020-01-02'
+interval '1 day' = interval '1 day'
+interval '1 day' = true
+interval '1 day' = '1'::varchar
+interval '1 day' = 5::oid
+true = '1'
+true = null
+true = 1
+true = 1.5
+true = 2::int2
+true = 3::int8
+true = 1::float4
+true = 1::float8
+true = '1'::text
+true = date '2020-01-02'
+true = interval '1 day'
+true = true
+true = '1'::varchar
+true = 5::oid
+'1'::varchar = '1'
+'1'::varchar = null
+'1'::varchar = 1
+'1'::varchar = 1.5
+'1'::varchar = 2::int2
+'1'::varchar = 3::int8
+'1'::varchar = 1::float4
+'1'::varchar = 1::float8
+'1'::varchar = '1'::text
+'1'::varchar = date '2020-01-02'
+'1'::varchar = interval '1 day'
+'1'::varchar = true
+'1'::varchar = '1'::varchar
+'1'::varchar = 5::oid
+5::oid = '1'
+5::oid = null
+5::oid = 1
+5::oid = 1.5
+5::oid = 2::int2
+5::oid = 3::int8
+5::oid = 1::float4
+5::oid = 1::float8
+5::oid = '1'::text
+5::oid = date '2020-01-02'
+5::oid = interval '1 day'
+5::oid = true
+5::oid = '1'::varchar
+5::oid = 5::oid
+- '1'
+length('1')
+round('1')
+upper('1')
+sqrt('1')
+pg_typeof('1')
+concat('1')
+to_json('1')
+quote_literal('1')
+quote_nullable('1')
+num_nulls('1')
+json_build_array('1')
+text('1')
+float8('1')
+int4('1')
+date('1')
+substr('1', 1)
+coalesce('1', 1)
+coalesce('1', 'x')
+greatest('1', 1)
+extract(year from '1')
+date_trunc('day', '1')
+to_char('1', '9')
+nullif('1', 1)
+pg_typeof(nullif('1', 1))
+case when true then '1' else 1 end
+mod('1', 1)
+power('1', 1)
+'1' in (1)
+'1' between 1 and 1
+repeat('x', '1')
+nullif('1', '1')
+pg_typeof(nullif('1', '1'))
+case when true then '1' else '1' end
+mod('1', '1')
+power('1', '1')
+'1' in ('1')
+'1' between '1' and '1'
+nullif('1', null)
+pg_typeof(nullif('1', null))
+case when true then '1' else null end
+mod('1', null)
+power('1', null)
+'1' in (null)
+'1' between null and null
+nullif('1', 1.5)
+pg_typeof(nullif('1', 1.5))
+case when true then '1' else 1.5 end
+mod('1', 1.5)
+power('1', 1.5)
+'1' in (1.5)
+'1' between 1.5 and 1.5
+nullif('1', 1::float4)
+pg_typeof(nullif('1', 1::float4))
+case when true then '1' else 1::float4 end
+mod('1', 1::float4)
+power('1', 1::float4)
+'1' in (1::float4)
+'1' between 1::float4 and 1::float4
+nullif('1', 'a'::text)
+pg_typeof(nullif('1', 'a'::text))
+case when true then '1' else 'a'::text end
+mod('1', 'a'::text)
+power('1', 'a'::text)
+'1' in ('a'::text)
+'1' between 'a'::text and 'a'::text
+- null
+abs(null)
+length(null)
+round(null)
+upper(null)
+sqrt(null)
+concat(null)
+to_json(null)
+quote_literal(null)
+num_nulls(null)
+json_build_array(null)
+text(null)
+float8(null)
+int4(null)
+date(null)
+substr(null, 1)
+coalesce(null, 1)
+coalesce(null, 'x')
+greatest(null, 1)
+extract(year from null)
+date_trunc('day', null)
+to_char(null, '9')
+pg_typeof(nullif(null, 1))
+case when true then null else 1 end
+mod(null, 1)
+power(null, 1)
+null in (1)
+null between 1 and 1
+repeat('x', null)
+nullif(null, '1')
+pg_typeof(nullif(null, '1'))
+case when true then null else '1' end
+mod(null, '1')
+power(null, '1')
+null in ('1')
+null between '1' and '1'
+nullif(null, null)
+pg_typeof(nullif(null, null))
+case when true then null else null end
+mod(null, null)
+power(null, null)
+null in (null)
+null between null and null
+nullif(null, 1.5)
+pg_typeof(nullif(null, 1.5))
+case when true then null else 1.5 end
+mod(null, 1.5)
+power(null, 1.5)
+null in (1.5)
+null between 1.5 and 1.5
+nullif(null, 1::float4)
+pg_typeof(nullif(null, 1::float4))
+case when true then null else 1::float4 end
+mod(null, 1::float4)
+power(null, 1::float4)
+null in (1::float4)
+null between 1::float4 and 1::float4
+nullif(null, 'a'::text)
+pg_typeof(nullif(null, 'a'::text))
+case when true then null else 'a'::text end
+mod(null, 'a'::text)
+power(null, 'a'::text)
+null in ('a'::text)
+null between 'a'::text and 'a'::text
+- 1
+abs(1)
+round(1)
+upper(1)
+sqrt(1)
+concat(1)
+to_json(1)
+quote_nullable(1)
+num_nulls(1)
+json_build_array(1)
+text(1)
+float8(1)
+int4(1)
+date(1)
+substr(1, 1)
+coalesce(1, 1)
+coalesce(1, 'x')
+greatest(1, 1)
+extract(year from 1)
+date_trunc('day', 1)
+to_char(1, '9')
+pg_typeof(nullif(1, 1))
+case when true then 1 else 1 end
+mod(1, 1)
+power(1, 1)
+1 in (1)
+1 between 1 and 1
+repeat('x', 1)
+nullif(1, '1')
+pg_typeof(nullif(1, '1'))
+case when true then 1 else '1' end
+mod(1, '1')
+power(1, '1')
+1 in ('1')
+1 between '1' and '1'
+nullif(1, null)
+pg_typeof(nullif(1, null))
+case when true then 1 else null end
+mod(1, null)
+power(1, null)
+1 in (null)
+1 between null and null
+nullif(1, 1.5)
+pg_typeof(nullif(1, 1.5))
+case when true then 1 else 1.5 end
+mod(1, 1.5)
+power(1, 1.5)
+1 in (1.5)
+1 between 1.5 and 1.5
+nullif(1, 1::float4)
+pg_typeof(nullif(1, 1::float4))
+case when true then 1 else 1::float4 end
+mod(1, 1::float4)
+power(1, 1::float4)
+1 in (1::float4)
+1 between 1::float4 and 1::float4
+nullif(1, 'a'::text)
+pg_typeof(nullif(1, 'a'::text))
+case when true then 1 else 'a'::text end
+mod(1, 'a'::text)
+power(1, 'a'::text)
+1 in ('a'::text)
+1 between 'a'::text and 'a'::text
+- 1.5
+abs(1.5)
+length(1.5)
+upper(1.5)
+sqrt(1.5)
+concat(1.5)
+to_json(1.5)
+quote_literal(1.5)
+quote_nullable(1.5)
+num_nulls(1.5)
+json_build_array(1.5)
+text(1.5)
+float8(1.5)
+int4(1.5)
+date(1.5)
+substr(1.5, 1)
+coalesce(1.5, 1)
+coalesce(1.5, 'x')
+greatest(1.5, 1)
+extract(year from 1.5)
+date_trunc('day', 1.5)
+to_char(1.5, '9')
+pg_typeof(nullif(1.5, 1))
+case when true then 1.5 else 1 end
+mod(1.5, 1)
+power(1.5, 1)
+1.5 in (1)
+1.5 between 1 and 1
+repeat('x', 1.5)
+nullif(1.5, '1')
+pg_typeof(nullif(1.5, '1'))
+case when true then 1.5 else '1' end
+mod(1.5, '1')
+power(1.5, '1')
+1.5 in ('1')
+1.5 between '1' and '1'
+nullif(1.5, null)
+pg_typeof(nullif(1.5, null))
+case when true then 1.5 else null end
+mod(1.5, null)
+power(1.5, null)
+1.5 in (null)
+1.5 between null and null
+nullif(1.5, 1.5)
+pg_typeof(nullif(1.5, 1.5))
+case when true then 1.5 else 1.5 end
+mod(1.5, 1.5)
+power(1.5, 1.5)
+1.5 in (1.5)
+1.5 between 1.5 and 1.5
+nullif(1.5, 1::float4)
+pg_typeof(nullif(1.5, 1::float4))
+case when true then 1.5 else 1::float4 end
+mod(1.5, 1::float4)
+power(1.5, 1::float4)
+1.5 in (1::float4)
+1.5 between 1::float4 and 1::float4
+nullif(1.5, 'a'::text)
+pg_typeof(nullif(1.5, 'a'::text))
+case when true then 1.5 else 'a'::text end
+mod(1.5, 'a'::text)
+power(1.5, 'a'::text)
+1.5 in ('a'::text)
+1.5 between 'a'::text and 'a'::text
+- 2::int2
+abs(2::int2)
+length(2::int2)
+round(2::int2)
+upper(2::int2)
+sqrt(2::int2)
+pg_typeof(2::int2)
+concat(2::int2)
+to_json(2::int2)
+quote_literal(2::int2)
+quote_nullable(2::int2)
+num_nulls(2::int2)
+json_build_array(2::int2)
+text(2::int2)
+float8(2::int2)
+int4(2::int2)
+date(2::int2)
+substr(2::int2, 1)
+coalesce(2::int2, 1)
+coalesce(2::int2, 'x')
+greatest(2::int2, 1)
+extract(year from 2::int2)
+date_trunc('day', 2::int2)
+to_char(2::int2, '9')
+nullif(2::int2, 1)
+pg_typeof(nullif(2::int2, 1))
+case when true then 2::int2 else 1 end
+mod(2::int2, 1)
+power(2::int2, 1)
+2::int2 in (1)
+2::int2 between 1 and 1
+repeat('x', 2::int2)
+nullif(2::int2, '1')
+pg_typeof(nullif(2::int2, '1'))
+case when true then 2::int2 else '1' end
+mod(2::int2, '1')
+power(2::int2, '1')
+2::int2 in ('1')
+2::int2 between '1' and '1'
+nullif(2::int2, null)
+pg_typeof(nullif(2::int2, null))
+case when true then 2::int2 else null end
+mod(2::int2, null)
+power(2::int2, null)
+2::int2 in (null)
+2::int2 between null and null
+nullif(2::int2, 1.5)
+pg_typeof(nullif(2::int2, 1.5))
+case when true then 2::int2 else 1.5 end
+mod(2::int2, 1.5)
+power(2::int2, 1.5)
+2::int2 in (1.5)
+2::int2 between 1.5 and 1.5
+nullif(2::int2, 1::float4)
+pg_typeof(nullif(2::int2, 1::float4))
+case when true then 2::int2 else 1::float4 end
+mod(2::int2, 1::float4)
+power(2::int2, 1::float4)
+2::int2 in (1::float4)
+2::int2 between 1::float4 and 1::float4
+nullif(2::int2, 'a'::text)
+pg_typeof(nullif(2::int2, 'a'::text))
+case when true then 2::int2 else 'a'::text end
+mod(2::int2, 'a'::text)
+power(2::int2, 'a'::text)
+2::int2 in ('a'::text)
+2::int2 between 'a'::text and 'a'::text
+- 3::int8
+abs(3::int8)
+length(3::int8)
+round(3::int8)
+upper(3::int8)
+sqrt(3::int8)
+pg_typeof(3::int8)
+concat(3::int8)
+to_json(3::int8)
+quote_literal(3::int8)
+quote_nullable(3::int8)
+num_nulls(3::int8)
+json_build_array(3::int8)
+text(3::int8)
+float8(3::int8)
+int4(3::int8)
+date(3::int8)
+substr(3::int8, 1)
+coalesce(3::int8, 1)
+coalesce(3::int8, 'x')
+greatest(3::int8, 1)
+extract(year from 3::int8)
+date_trunc('day', 3::int8)
+to_char(3::int8, '9')
+nullif(3::int8, 1)
+pg_typeof(nullif(3::int8, 1))
+case when true then 3::int8 else 1 end
+mod(3::int8, 1)
+power(3::int8, 1)
+3::int8 in (1)
+3::int8 between 1 and 1
+repeat('x', 3::int8)
+nullif(3::int8, '1')
+pg_typeof(nullif(3::int8, '1'))
+case when true then 3::int8 else '1' end
+mod(3::int8, '1')
+power(3::int8, '1')
+3::int8 in ('1')
+3::int8 between '1' and '1'
+nullif(3::int8, null)
+pg_typeof(nullif(3::int8, null))
+case when true then 3::int8 else null end
+mod(3::int8, null)
+power(3::int8, null)
+3::int8 in (null)
+3::int8 between null and null
+nullif(3::int8, 1.5)
+pg_typeof(nullif(3::int8, 1.5))
+case when true then 3::int8 else 1.5 end
+mod(3::int8, 1.5)
+power(3::int8, 1.5)
+3::int8 in (1.5)
+3::int8 between 1.5 and 1.5
+nullif(3::int8, 1::float4)
+pg_typeof(nullif(3::int8, 1::float4))
+case when true then 3::int8 else 1::float4 end
+mod(3::int8, 1::float4)
+power(3::int8, 1::float4)
+3::int8 in (1::float4)
+3::int8 between 1::float4 and 1::float4
+nullif(3::int8, 'a'::text)
+pg_typeof(nullif(3::int8, 'a'::text))
+case when true then 3::int8 else 'a'::text end
+mod(3::int8, 'a'::text)
+power(3::int8, 'a'::text)
+3::int8 in ('a'::text)
+3::int8 between 'a'::text and 'a'::text
+- 1::float4
+abs(1::float4)
+length(1::float4)
+round(1::float4)
+upper(1::float4)
+sqrt(1::float4)
+pg_typeof(1::float4)
+concat(1::float4)
+to_json(1::float4)
+quote_literal(1::float4)
+quote_nullable(1::float4)
+num_nulls(1::float4)
+json_build_array(1::float4)
+text(1::float4)
+float8(1::float4)
+int4(1::float4)
+date(1::float4)
+substr(1::float4, 1)
+coalesce(1::float4, 1)
+coalesce(1::float4, 'x')
+greatest(1::float4, 1)
+extract(year from 1::float4)
+date_trunc('day', 1::float4)
+to_char(1::float4, '9')
+nullif(1::float4, 1)
+pg_typeof(nullif(1::float4, 1))
+case when true then 1::float4 else 1 end
+mod(1::float4, 1)
+power(1::float4, 1)
+1::float4 in (1)
+1::float4 between 1 and 1
+repeat('x', 1::float4)
+nullif(1::float4, '1')
+pg_typeof(nullif(1::float4, '1'))
+case when true then 1::float4 else '1' end
+mod(1::float4, '1')
+power(1::float4, '1')
+1::float4 in ('1')
+1::float4 between '1' and '1'
+nullif(1::float4, null)
+pg_typeof(nullif(1::float4, null))
+case when true then 1::float4 else null end
+mod(1::float4, null)
+power(1::float4, null)
+1::float4 in (null)
+1::float4 between null and null
+nullif(1::float4, 1.5)
+pg_typeof(nullif(1::float4, 1.5))
+case when true then 1::float4 else 1.5 end
+mod(1::float4, 1.5)
+power(1::float4, 1.5)
+1::float4 in (1.5)
+1::float4 between 1.5 and 1.5
+nullif(1::float4, 1::float4)
+pg_typeof(nullif(1::float4, 1::float4))
+case when true then 1::float4 else 1::float4 end
+mod(1::float4, 1::float4)
+power(1::float4, 1::float4)
+1::float4 in (1::float4)
+1::float4 between 1::float4 and 1::float4
+nullif(1::float4, 'a'::text)
+pg_typeof(nullif(1::float4, 'a'::text))
+case when true then 1::float4 else 'a'::text end
+mod(1::float4, 'a'::text)
+power(1::float4, 'a'::text)
+1::float4 in ('a'::text)
+1::float4 between 'a'::text and 'a'::text
+- 1::float8
+abs(1::float8)
+length(1::float8)
+round(1::float8)
+upper(1::float8)
+sqrt(1::float8)
+pg_typeof(1::float8)
+concat(1::float8)
+to_json(1::float8)
+quote_literal(1::float8)
+quote_nullable(1::float8)
+num_nulls(1::float8)
+json_build_array(1::float8)
+text(1::float8)
+float8(1::float8)
+int4(1::float8)
+date(1::float8)
+substr(1::float8, 1)
+coalesce(1::float8, 1)
+coalesce(1::float8, 'x')
+greatest(1::float8, 1)
+extract(year from 1::float8)
+date_trunc('day', 1::float8)
+to_char(1::float8, '9')
+nullif(1::float8, 1)
+pg_typeof(nullif(1::float8, 1))
+case when true then 1::float8 else 1 end
+mod(1::float8, 1)
+power(1::float8, 1)
+1::float8 in (1)
+1::float8 between 1 and 1
+repeat('x', 1::float8)
+nullif(1::float8, '1')
+pg_typeof(nullif(1::float8, '1'))
+case when true then 1::float8 else '1' end
+mod(1::float8, '1')
+power(1::float8, '1')
+1::float8 in ('1')
+1::float8 between '1' and '1'
+nullif(1::float8, null)
+pg_typeof(nullif(1::float8, null))
+case when true then 1::float8 else null end
+mod(1::float8, null)
+power(1::float8, null)
+1::float8 in (null)
+1::float8 between null and null
+nullif(1::float8, 1.5)
+pg_typeof(nullif(1::float8, 1.5))
+case when true then 1::float8 else 1.5 end
+mod(1::float8, 1.5)
+power(1::float8, 1.5)
+1::float8 in (1.5)
+1::float8 between 1.5 and 1.5
+nullif(1::float8, 1::float4)
+pg_typeof(nullif(1::float8, 1::float4))
+case when true then 1::float8 else 1::float4 end
+mod(1::float8, 1::float4)
+power(1::float8, 1::float4)
+1::float8 in (1::float4)
+1::float8 between 1::float4 and 1::float4
+nullif(1::float8, 'a'::text)
+pg_typeof(nullif(1::float8, 'a'::text))
+case when true then 1::float8 else 'a'::text end
+mod(1::float8, 'a'::text)
+power(1::float8, 'a'::text)
+1::float8 in ('a'::text)
+1::float8 between 'a'::text and 'a'::text
+- '1'::text
+abs('1'::text)
+length('1'::text)
+round('1'::text)
+upper('1'::text)
+sqrt('1'::text)
+pg_typeof('1'::text)
+concat('1'::text)
+to_json('1'::text)
+quote_literal('1'::text)
+quote_nullable('1'::text)
+num_nulls('1'::text)
+json_build_array('1'::text)
+text('1'::text)
+float8('1'::text)
+int4('1'::text)
+date('1'::text)
+substr('1'::text, 1)
+coalesce('1'::text, 1)
+coalesce('1'::text, 'x')
+greatest('1'::text, 1)
+extract(year from '1'::text)
+date_trunc('day', '1'::text)
+to_char('1'::text, '9')
+nullif('1'::text, 1)
+pg_typeof(nullif('1'::text, 1))
+case when true then '1'::text else 1 end
+mod('1'::text, 1)
+power('1'::text, 1)
+'1'::text in (1)
+'1'::text between 1 and 1
+repeat('x', '1'::text)
+nullif('1'::text, '1')
+pg_typeof(nullif('1'::text, '1'))
+case when true then '1'::text else '1' end
+mod('1'::text, '1')
+power('1'::text, '1')
+'1'::text in ('1')
+'1'::text between '1' and '1'
+nullif('1'::text, null)
+pg_typeof(nullif('1'::text, null))
+case when true then '1'::text else null end
+mod('1'::text, null)
+power('1'::text, null)
+'1'::text in (null)
+'1'::text between null and null
+nullif('1'::text, 1.5)
+pg_typeof(nullif('1'::text, 1.5))
+case when true then '1'::text else 1.5 end
+mod('1'::text, 1.5)
+power('1'::text, 1.5)
+'1'::text in (1.5)
+'1'::text between 1.5 and 1.5
+nullif('1'::text, 1::float4)
+pg_typeof(nullif('1'::text, 1::float4))
+case when true then '1'::text else 1::float4 end
+mod('1'::text, 1::float4)
+power('1'::text, 1::float4)
+'1'::text in (1::float4)
+'1'::text between 1::float4 and 1::float4
+nullif('1'::text, 'a'::text)
+pg_typeof(nullif('1'::text, 'a'::text))
+case when true then '1'::text else 'a'::text end
+mod('1'::text, 'a'::text)
+power('1'::text, 'a'::text)
+'1'::text in ('a'::text)
+'1'::text between 'a'::text and 'a'::text
+- date '2020-01-02'
+abs(date '2020-01-02')
+length(date '2020-01-02')
+round(date '2020-01-02')
+upper(date '2020-01-02')
+sqrt(date '2020-01-02')
+pg_typeof(date '2020-01-02')
+concat(date '2020-01-02')
+to_json(date '2020-01-02')
+quote_literal(date '2020-01-02')
+quote_nullable(date '2020-01-02')
+num_nulls(date '2020-01-02')
+json_build_array(date '2020-01-02')
+text(date '2020-01-02')
+float8(date '2020-01-02')
+int4(date '2020-01-02')
+date(date '2020-01-02')
+substr(date '2020-01-02', 1)
+coalesce(date '2020-01-02', 1)
+coalesce(date '2020-01-02', 'x')
+greatest(date '2020-01-02', 1)
+extract(year from date '2020-01-02')
+date_trunc('day', date '2020-01-02')
+to_char(date '2020-01-02', '9')
+nullif(date '2020-01-02', 1)
+pg_typeof(nullif(date '2020-01-02', 1))
+case when true then date '2020-01-02' else 1 end
+mod(date '2020-01-02', 1)
+power(date '2020-01-02', 1)
+date '2020-01-02' in (1)
+date '2020-01-02' between 1 and 1
+repeat('x', date '2020-01-02')
+nullif(date '2020-01-02', '1')
+pg_typeof(nullif(date '2020-01-02', '1'))
+case when true then date '2020-01-02' else '1' end
+mod(date '2020-01-02', '1')
+power(date '2020-01-02', '1')
+date '2020-01-02' in ('1')
+date '2020-01-02' between '1' and '1'
+nullif(date '2020-01-02', null)
+pg_typeof(nullif(date '2020-01-02', null))
+case when true then date '2020-01-02' else null end
+mod(date '2020-01-02', null)
+power(date '2020-01-02', null)
+date '2020-01-02' in (null)
+date '2020-01-02' between null and null
+nullif(date '2020-01-02', 1.5)
+pg_typeof(nullif(date '2020-01-02', 1.5))
+case when true then date '2020-01-02' else 1.5 end
+mod(date '2020-01-02', 1.5)
+power(date '2020-01-02', 1.5)
+date '2020-01-02' in (1.5)
+date '2020-01-02' between 1.5 and 1.5
+nullif(date '2020-01-02', 1::float4)
+pg_typeof(nullif(date '2020-01-02', 1::float4))
+case when true then date '2020-01-02' else 1::float4 end
+mod(date '2020-01-02', 1::float4)
+power(date '2020-01-02', 1::float4)
+date '2020-01-02' in (1::float4)
+date '2020-01-02' between 1::float4 and 1::float4
+nullif(date '2020-01-02', 'a'::text)
+pg_typeof(nullif(date '2020-01-02', 'a'::text))
+case when true then date '2020-01-02' else 'a'::text end
+mod(date '2020-01-02', 'a'::text)
+power(date '2020-01-02', 'a'::text)
+date '2020-01-02' in ('a'::text)
+date '2020-01-02' between 'a'::text and 'a'::text
+- interval '1 day'
+abs(interval '1 day')
+length(interval '1 day')
+round(interval '1 day')
+upper(interval '1 day')
+sqrt(interval '1 day')
+pg_typeof(interval '1 day')
+concat(interval '1 day')
+to_json(interval '1 day')
+quote_literal(interval '1 day')
+quote_nullable(interval '1 day')
+num_nulls(interval '1 day')
+json_build_array(interval '1 day')
+text(interval '1 day')
+float8(interval '1 day')
+int4(interval '1 day')
+date(interval '1 day')
+substr(interval '1 day', 1)
+coalesce(interval '1 day', 1)
+coalesce(interval '1 day', 'x')
+greatest(interval '1 day', 1)
+extract(year from interval '1 day')
+date_trunc('day', interval '1 day')
+to_char(interval '1 day', '9')
+nullif(interval '1 day', 1)
+pg_typeof(nullif(interval '1 day', 1))
+case when true then interval '1 day' else 1 end
+mod(interval '1 day', 1)
+power(interval '1 day', 1)
+interval '1 day' in (1)
+interval '1 day' between 1 and 1
+repeat('x', interval '1 day')
+nullif(interval '1 day', '1')
+pg_typeof(nullif(interval '1 day', '1'))
+case when true then interval '1 day' else '1' end
+mod(interval '1 day', '1')
+power(interval '1 day', '1')
+interval '1 day' in ('1')
+interval '1 day' between '1' and '1'
+nullif(interval '1 day', null)
+pg_typeof(nullif(interval '1 day', null))
+case when true then interval '1 day' else null end
+mod(interval '1 day', null)
+power(interval '1 day', null)
+interval '1 day' in (null)
+interval '1 day' between null and null
+nullif(interval '1 day', 1.5)
+pg_typeof(nullif(interval '1 day', 1.5))
+case when true then interval '1 day' else 1.5 end
+mod(interval '1 day', 1.5)
+power(interval '1 day', 1.5)
+interval '1 day' in (1.5)
+interval '1 day' between 1.5 and 1.5
+nullif(interval '1 day', 1::float4)
+pg_typeof(nullif(interval '1 day', 1::float4))
+case when true then interval '1 day' else 1::float4 end
+mod(interval '1 day', 1::float4)
+power(interval '1 day', 1::float4)
+interval '1 day' in (1::float4)
+interval '1 day' between 1::float4 and 1::float4
+nullif(interval '1 day', 'a'::text)
+pg_typeof(nullif(interval '1 day', 'a'::text))
+case when true then interval '1 day' else 'a'::text end
+mod(interval '1 day', 'a'::text)
+power(interval '1 day', 'a'::text)
+interval '1 day' in ('a'::text)
+interval '1 day' between 'a'::text and 'a'::text
+- true
+abs(true)
+length(true)
+round(true)
+upper(true)
+sqrt(true)
+pg_typeof(true)
+concat(true)
+to_json(true)
+quote_literal(true)
+quote_nullable(true)
+num_nulls(true)
+json_build_array(true)
+text(true)
+float8(true)
+int4(true)
+date(true)
+substr(true, 1)
+coalesce(true, 1)
+coalesce(true, 'x')
+greatest(true, 1)
+extract(year from true)
+date_trunc('day', true)
+to_char(true, '9')
+nullif(true, 1)
+pg_typeof(nullif(true, 1))
+case when true then true else 1 end
+mod(true, 1)
+power(true, 1)
+true in (1)
+true between 1 and 1
+repeat('x', true)
+nullif(true, '1')
+pg_typeof(nullif(true, '1'))
+case when true then true else '1' end
+mod(true, '1')
+power(true, '1')
+true in ('1')
+true between '1' and '1'
+nullif(true, null)
+pg_typeof(nullif(true, null))
+case when true then true else null end
+mod(true, null)
+power(true, null)
+true in (null)
+true between null and null
+nullif(true, 1.5)
+pg_typeof(nullif(true, 1.5))
+case when true then true else 1.5 end
+mod(true, 1.5)
+power(true, 1.5)
+true in (1.5)
+true between 1.5 and 1.5
+nullif(true, 1::float4)
+pg_typeof(nullif(true, 1::float4))
+case when true then true else 1::float4 end
+mod(true, 1::float4)
+power(true, 1::float4)
+true in (1::float4)
+true between 1::float4 and 1::float4
+nullif(true, 'a'::text)
+pg_typeof(nullif(true, 'a'::text))
+case when true then true else 'a'::text end
+mod(true, 'a'::text)
+power(true, 'a'::text)
+true in ('a'::text)
+true between 'a'::text and 'a'::text
+- '1'::varchar
+abs('1'::varchar)
+length('1'::varchar)
+round('1'::varchar)
+upper('1'::varchar)
+sqrt('1'::varchar)
+pg_typeof('1'::varchar)
+concat('1'::varchar)
+to_json('1'::varchar)
+quote_literal('1'::varchar)
+quote_nullable('1'::varchar)
+num_nulls('1'::varchar)
+json_build_array('1'::varchar)
+text('1'::varchar)
+float8('1'::varchar)
+int4('1'::varchar)
+date('1'::varchar)
+substr('1'::varchar, 1)
+coalesce('1'::varchar, 1)
+coalesce('1'::varchar, 'x')
+greatest('1'::varchar, 1)
+extract(year from '1'::varchar)
+date_trunc('day', '1'::varchar)
+to_char('1'::varchar, '9')
+nullif('1'::varchar, 1)
+pg_typeof(nullif('1'::varchar, 1))
+case when true then '1'::varchar else 1 end
+mod('1'::varchar, 1)
+power('1'::varchar, 1)
+'1'::varchar in (1)
+'1'::varchar between 1 and 1
+repeat('x', '1'::varchar)
+nullif('1'::varchar, '1')
+pg_typeof(nullif('1'::varchar, '1'))
+case when true then '1'::varchar else '1' end
+mod('1'::varchar, '1')
+power('1'::varchar, '1')
+'1'::varchar in ('1')
+'1'::varchar between '1' and '1'
+nullif('1'::varchar, null)
+pg_typeof(nullif('1'::varchar, null))
+case when true then '1'::varchar else null end
+mod('1'::varchar, null)
+power('1'::varchar, null)
+'1'::varchar in (null)
+'1'::varchar between null and null
+nullif('1'::varchar, 1.5)
+pg_typeof(nullif('1'::varchar, 1.5))
+case when true then '1'::varchar else 1.5 end
+mod('1'::varchar, 1.5)
+power('1'::varchar, 1.5)
+'1'::varchar in (1.5)
+'1'::varchar between 1.5 and 1.5
+nullif('1'::varchar, 1::float4)
+pg_typeof(nullif('1'::varchar, 1::float4))
+case when true then '1'::varchar else 1::float4 end
+mod('1'::varchar, 1::float4)
+power('1'::varchar, 1::float4)
+'1'::varchar in (1::float4)
+'1'::varchar between 1::float4 and 1::float4
+nullif('1'::varchar, 'a'::text)
+pg_typeof(nullif('1'::varchar, 'a'::text))
+case when true then '1'::varchar else 'a'::text end
+mod('1'::varchar, 'a'::text)
+power('1'::varchar, 'a'::text)
+'1'::varchar in ('a'::text)
+'1'::varchar between 'a'::text and 'a'::text
+- 5::oid
+abs(5::oid)
+length(5::oid)
+round(5::oid)
+upper(5::oid)
+sqrt(5::oid)
+pg_typeof(5::oid)
+concat(5::oid)
+to_json(5::oid)
+quote_literal(5::oid)
+quote_nullable(5::oid)
+num_nulls(5::oid)
+json_build_array(5::oid)
+text(5::oid)
+float8(5::oid)
+int4(5::oid)
+date(5::oid)
+substr(5::oid, 1)
+coalesce(5::oid, 1)
+coalesce(5::oid, 'x')
+greatest(5::oid, 1)
+extract(year from 5::oid)
+date_trunc('day', 5::oid)
+to_char(5::oid, '9')
+nullif(5::oid, 1)
+pg_typeof(nullif(5::oid, 1))
+case when true then 5::oid else 1 end
+mod(5::oid, 1)
+power(5::oid, 1)
+5::oid in (1)
+5::oid between 1 and 1
+repeat('x', 5::oid)
+nullif(5::oid, '1')
+pg_typeof(nullif(5::oid, '1'))
+case when true then 5::oid else '1' end
+mod(5::oid, '1')
+power(5::oid, '1')
+5::oid in ('1')
+5::oid between '1' and '1'
+nullif(5::oid, null)
+pg_typeof(nullif(5::oid, null))
+case when true then 5::oid else null end
+mod(5::oid, null)
+power(5::oid, null)
+5::oid in (null)
+5::oid between null and null
+nullif(5::oid, 1.5)
+pg_typeof(nullif(5::oid, 1.5))
+case when true then 5::oid else 1.5 end
+mod(5::oid, 1.5)
+power(5::oid, 1.5)
+5::oid in (1.5)
+5::oid between 1.5 and 1.5
+nullif(5::oid, 1::float4)
+pg_typeof(nullif(5::oid, 1::float4))
+case when true then 5::oid else 1::float4 end
+mod(5::oid, 1::float4)
+power(5::oid, 1::float4)
+5::oid in (1::float4)
+5::oid between 1::float4 and 1::float4
+nullif(5::oid, 'a'::text)
+pg_typeof(nullif(5::oid, 'a'::text))
+case when true then 5::oid else 'a'::text end
+mod(5::oid, 'a'::text)
+power(5::oid, 'a'::text)
+5::oid in ('a'::text)
+5::oid between 'a'::text and 'a'::text
+concat_ws()
+concat_ws(',')
+concat_ws(',', null, 1, true)
+num_nulls()
+num_nonnulls()
+format()
+format('a')
+format('%s')
+format('%s', 1)
+format(null)
+json_build_array()
+json_build_object()
+json_build_object('a', 1, 'b', 'c')
+jsonb_build_object('a', null)
+jsonb_build_array('a', 1, null, true)
+array_append(array[1], 2.5)
+array_append(array[1], '2')
+array_append(null, 1)
+array_append(null, null)
+array_append('{1}', 2)
+array_prepend(1, '{2}')
+array_cat(array[1], array[1.5])
+array_cat(array[1], '{2}')
+array_cat('{1}','{2}')
+array_position(array[1,2], 2.0)
+array_position(array['a'], 'a')
+array_position('{a,b}', 'b')
+array_position(array[1], 'x')
+array_length('{1}', 1)
+array_length(array[1], '1')
+array_length(1, 1)
+cardinality('{1}')
+cardinality(1)
+array_to_string('{1}', ',')
+array_to_string(array[1,2], ',', null)
+array[1] @> array[1::int8]
+array[1] @> '{1}'
+'{1}' @> array[1]
+'{1}' @> '{1}'
+array[1] && array['1']
+array[1] && null
+array[1,2] || 3 || 4
+1 || array[2,3]
+1.5 || array[2,3]
+array[1] || 1.5
+array[1] || array[1.5]
+array['a'] || 'b'::text
+array['a'] || null
+null || array['a']
+array[1] || array['a']
+array[1] || 'a'::text
+'a'::text || array['b']
+'a'::varchar || array['b']
+'x' || false
+1 || '2'
+'1' || 2
+bool 't' || ''::name
+'a'::char(3) || 'b'
+'a'::char(3) || 'b'::char(3)
+'a'::name || 'b'::name
+current_date - 'x'
+'2020-01-01' - 1
+date '2020-01-01' - '2019-01-01'
+date '2020-01-01' + '1 day'
+timestamp '2020-01-01' + '1 day'
+timestamp '2020-01-01' - '1 day'
+'1 day' + timestamp '2020-01-01'
+interval '1 day' * '2'
+'2' * interval '1 day'
+'1' + '2'
+'a' = 'a'
+'a' < 'b'
+'a' ~ 'a'
+'a' like 'a'
+null like null
+1 like 1
+'a'::name ~ 'a'
+'5' % 2
+- '5'
++ '5'
+@ '5'
+~ '5'
+~ 5
+|/ '4'
+'1'::oid = 1
+1::oid + 1
+'a'::char(3) = 'a'::text
+'a'::char(3) = 'a  '
+row(1,2) = row(1,2)
+row(1,2) = (1,3)
+row(1) = row(1)
+(1,2) < (1,3)
+row(1,null) is null
+row(null,null) is null
+row(1,2) is not null
+(1,2) is distinct from (1,3)
+(1,null) is distinct from (1,null)
+(1,2) is not distinct from (1,2)
+row(1,2) is distinct from row(1,2)
+(1,2) = (1,2,3)
+(1,2) is distinct from (1,2,3)
+row(1,2) in (row(1,2), (3,4))
+'abc' ~ ')'
+'abc' ~ '[a'
+'abc' ~ 'a{1'
+'abc' ~ '*a'
+'abc' ~ '[b-a]'
+'abc' ~ 'a{2,1}'
+'abc' ~ 'a\'
+to_json('a')
+to_json('a'::text)
+to_jsonb(null::int)
+to_jsonb(null)
+pg_column_size(1)
+quote_literal(1.50)
+quote_ident(1)
+date('2020-02-03')
+date(timestamp '2020-02-03 04:05:06')
+text(5)
+int4('7')
+int8(2.6)
+float8('1e3')
+bool('yes')
+name('abc')
+uuid('00000000-0000-0000-0000-000000000001')
+json('[1]')
+int4(date '2020-01-01')
+bytea('a')
+oid(5)
+no_such(1)
+length('a'::char(5))
+length('a'::bytea)
+length(5)
+char_length('abc'::varchar)
+trim('  a ')
+trim(5)
+substring('abc', 2)
+substring('abc', '2')
+substring('abc' from '.b')
+substring('abc'::bytea, 2)
+left('abc', '2')
+left('abc', 2.0)
+lpad('a', 5)
+lpad('a', '5', 'x')
+strpos('abc', 'b')
+replace('abc', 'b', 1)
+split_part('a,b', ',', 2)
+md5('a')
+md5('a'::bytea)
+round(1.5::float8)
+round(1.5::float4)
+round(1.234, 2)
+round(1.234::float8, 2)
+round('1.234', 2)
+ceil(1)
+ceil('1.2')
+floor(2::int2)
+sign(-5)
+trunc(1.5, '1')
+log(100)
+log('100')
+log(2, 8)
+log(2.0, 8)
+ln(1)
+exp(0)
+exp('0')
+mod(5, 3)
+mod(5, 3::int8)
+mod(5::int2, 3)
+mod(5.5, 2)
+mod(5::float8, 2)
+div(5, 2)
+gcd(4, 6)
+gcd(4, 6::int8)
+random('x')
+greatest(1, 2.5)
+greatest('a', 'b')
+greatest(1, '2')
+greatest(1, 'x')
+least(null, 1)
+least(date '2020-01-01', timestamp '2019-01-01')
+coalesce(1, 1.5)
+coalesce(date '2020-01-01', '2020-01-02')
+coalesce(1::int2, 1::int8)
+coalesce('a'::char(3), 'b'::text)
+case 1 when 1.0 then 'a' end
+case 'a' when 'a' then 1 end
+case when true then null end
+array[1, 2.5]
+array[1, '2']
+array['a', null]
+array[null]
+array[1, 'x']
+array[true, 1]
+1 in (1, 2.5)
+1 = any('{1,2}')
+1 = any(array[1.5])
+'1' = any(array[1])
+'a' = any('{a}')
+1 = any(1)
+1 < all(array[2, 3])
+age(date '2020-01-01')  is null
+age(timestamp '2020-01-01', '2019-01-01')
+date_part('year', date '2020-01-01')
+date_part('year', '2020-01-01')
+extract(year from '2020-01-01')
+extract(epoch from interval '1 day')
+date_trunc('month', '2020-05-05')
+date_trunc('month', date '2020-05-05')
+date_trunc('month', timestamp '2020-05-05')
+date_trunc('hour', interval '90 minutes')
+to_char(1, '99')
+to_char(1.5, '9.9')
+to_char(date '2020-01-02', 'YYYY')
+to_char(interval '1 day', 'DD')
+make_date(2020, 1, '2')
+encode('a', 'hex')
+decode('61', 'hex')
+to_number('1', '9')
+to_date('2020', 'YYYY')
+now() is null
+clock_timestamp() is null
+current_timestamp is null
+pg_typeof(now())
+pg_typeof('a' || 'b')
+pg_typeof(null || 'b')
+pg_typeof(1 || 'b')
+pg_typeof(array[1] || 2)
+pg_typeof(1 + null)
+pg_typeof(null + null)
+pg_typeof('1' + 1)
+pg_typeof(1 / 2)
+pg_typeof(2 ^ 2)
+pg_typeof(2.0 ^ 2)
+pg_typeof('2' ^ 2)
+pg_typeof(date '2020-01-01' + 1)
+pg_typeof(date '2020-01-01' - date '2020-01-01')
+pg_typeof(date '2020-01-01' + time '01:00')
+pg_typeof(date '2020-01-01' + interval '1h')
+pg_typeof(coalesce(1, null))
+pg_typeof(array[1, 2.5])
+pg_typeof(case when true then 1 end)
+pg_typeof(greatest('a', 'b'))
+pg_typeof(nullif('a', 'b'))
+pg_typeof(nullif(1, 1.0))
+pg_typeof(nullif(1::int2, 1::int8))
+pg_typeof(nullif(1::float4, 1.0))
+pg_typeof(nullif(date '2020-01-01', timestamp '2020-01-01'))
+pg_typeof(nullif('a'::varchar, 'a'))
+pg_typeof(nullif('a'::char(2), 'a'))
+pg_typeof(nullif('a'::char(2), 'a'::text))
+pg_typeof(nullif('a'::name, 'a'::text))
+nullif(1, 'x')
+nullif(1, true)
+nullif(json '1', json '1')
+nullif(array[1], '{1}')
+coalesce(nullif(trim(upper(lower(coalesce(nullif(trim(upper(lower(coalesce(nullif(trim('  a '), ''), 'x')))), ''), 'y')))), ''), 'z')

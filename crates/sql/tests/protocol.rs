@@ -232,8 +232,12 @@ fn a_client_that_vanishes_leaves_no_locks() {
 
 #[test]
 fn what_is_nested_within_the_limit_is_parsed_in_no_time() {
-    for depth in [10, 20, 40, 80] {
+    for depth in [10, 20, 40, 80, 190] {
         for sql in [
+            format!("SELECT {}1{}", "f(a, g(b), ".repeat(depth), ")".repeat(depth)),
+            format!("SELECT * FROM {}t{}", "((SELECT * FROM ".repeat(depth / 2), ") x CROSS JOIN t)".repeat(depth / 2)),
+            format!("SELECT {}1{}", "position(".repeat(depth), ", 1)".repeat(depth)),
+            format!("SELECT {}1", "CAST(CASE ".repeat(depth / 2)),
             format!("SELECT {}1{}", "(".repeat(depth), ")".repeat(depth)),
             format!("SELECT * FROM {}t{}", "(".repeat(depth), ")".repeat(depth)),
             format!("SELECT * FROM {}SELECT 1{}", "(".repeat(depth), ")".repeat(depth)),
@@ -255,6 +259,13 @@ fn what_is_nested_within_the_limit_is_parsed_in_no_time() {
             drop(sql::parse::parse(&sql));
         }
     }
+}
+
+#[test]
+fn calls_nest_as_deep_as_parentheses() {
+    let client = World::new().open("florin");
+    let sql = format!("SELECT {}NULL{} AS x", "coalesce(nullif(trim(".repeat(60), "), 'a'), 'b')".repeat(60));
+    assert_eq!(client.run(&sql), "x\nb\nSELECT 1\n");
 }
 
 #[test]

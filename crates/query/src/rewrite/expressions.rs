@@ -1,7 +1,7 @@
 //! Expressions: PostgreSQL's special forms become plain operators and function calls.
 
 use super::queries::{typed_number, unwrap_frame, unwrap_number};
-use super::{PREFIX, Rewriter, call, string, subqueries, take, typenames};
+use super::{Rewriter, call, string, take, typenames};
 use crate::types::{PgType, oid};
 use base::{Error, SqlState};
 use datafusion::sql::sqlparser::ast::*;
@@ -51,21 +51,6 @@ impl Rewriter<'_> {
             Expr::Case { operand: Some(_), .. } => {
                 searched_case(expr);
                 Ok(())
-            }
-            Expr::Subquery(query) => {
-                if let Some(guarded) = subqueries::single_row(query) {
-                    *expr = guarded;
-                }
-                Ok(())
-            }
-            Expr::Function(function) => {
-                if let FunctionArguments::Subquery(query) = &function.args
-                    && let Some(mapped) = subqueries::mapped_array(query)
-                {
-                    *expr = mapped;
-                    return Ok(());
-                }
-                check_function(function)
             }
             _ => Ok(()),
         }
@@ -175,16 +160,6 @@ fn unwrap_argument(argument: &mut FunctionArg) {
     if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
         unwrap_number(expr);
     }
-}
-
-fn check_function(function: &Function) -> Result<(), Error> {
-    let first = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()).unwrap_or_default();
-    // Ours, made before the visitor came here.
-    let made = first.starts_with("florin_map ") || matches!(first.as_str(), subqueries::SINGLE | subqueries::PLAIN);
-    if first.starts_with(PREFIX) && function.name.0.len() == 1 && !made {
-        return Err(Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {first} does not exist")));
-    }
-    Ok(())
 }
 
 /// Drops `pg_catalog.` and folds the case; the name as it is then.

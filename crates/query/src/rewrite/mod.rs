@@ -6,6 +6,7 @@
 pub mod columns;
 mod expressions;
 mod queries;
+mod shape;
 pub mod subqueries;
 mod tables;
 pub mod typenames;
@@ -24,6 +25,7 @@ pub const UNIQUE_MARK: char = '\u{1}';
 /// Rewrites a whole query. `parameters`: type oids, 0 where unknown; those that a cast tells are filled in.
 pub fn rewrite(query: &Query, parameters: &mut Vec<u32>) -> Result<Query, Error> {
     let mut query = query.clone();
+    shape::prepare(&mut query)?;
     let mut rewriter = Rewriter { parameters };
     match VisitMut::visit(&mut query, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(query),

@@ -74,11 +74,7 @@ impl Rewriter<'_> {
         {
             return Err(Error::unsupported("a clause of this query"));
         }
-        if select.projection.is_empty() {
-            select.projection.push(SelectItem::UnnamedExpr(number("1")));
-        }
         self.prune_empty(select);
-        columns::name_all(&mut select.projection);
         subqueries::dissolve_laterals(select);
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {

@@ -15,14 +15,14 @@ pub const PLAIN: &str = "florin_plain";
 /// `(SELECT x FROM …)`: `x` of the one row. With `LIMIT 1` it is the first row's. The answer, if there is one, stands for the whole.
 pub fn single_row(query: &mut Query) -> Option<Expr> {
     let (select, order_by, limited) = plain_select(query)?;
-    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_mut_slice() else {
-        return None;
+    let (item, name) = match select.projection.as_mut_slice() {
+        [SelectItem::UnnamedExpr(item)] => {
+            let name = super::columns::name_of(item);
+            (item, Ident::with_quote('"', name))
+        }
+        [SelectItem::ExprWithAlias { expr, alias }] => (expr, alias.clone()),
+        _ => return None,
     };
-    // Rewritten before, when the query around it was.
-    if item.to_string().trim_start_matches('"').starts_with(SINGLE) {
-        return None;
-    }
-    let name = super::columns::name_of(item);
     let mut aggregate = call(if limited { "first_value" } else { SINGLE }, vec![take(item)]);
     if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut aggregate
         && limited
@@ -30,7 +30,7 @@ pub fn single_row(query: &mut Query) -> Option<Expr> {
     {
         list.clauses.push(FunctionArgumentClause::OrderBy(order_by));
     }
-    select.projection = vec![SelectItem::ExprWithAlias { expr: aggregate, alias: Ident::with_quote('"', name) }];
+    select.projection = vec![SelectItem::ExprWithAlias { expr: aggregate, alias: name }];
     let guards = if limited { Vec::new() } else { outer_conditions(select) };
     query.order_by = None;
     query.limit_clause = None;

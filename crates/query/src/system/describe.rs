@@ -1,7 +1,7 @@
 //! Definitions of indexes and constraints as SQL text.
 
-use super::objects::quote_identifier;
 use sql::catalog::{Index, Table};
+use sql::functions::quote_identifier;
 
 /// Added to an index's oid for the constraint that it keeps; objects of users stay far below.
 const CONSTRAINT_OIDS: u32 = 0x8000_0000;

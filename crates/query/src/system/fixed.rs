@@ -197,7 +197,7 @@ pub fn settings(context: &QueryContext) -> Vec<(&'static str, String)> {
     settings.push(("TimeZone", context.settings.time_zone.clone()));
     settings.push((
         "search_path",
-        context.settings.search_path.iter().map(|schema| super::objects::quote_identifier(schema)).collect::<Vec<_>>().join(", "),
+        context.settings.search_path.iter().map(|schema| sql::functions::quote_identifier(schema)).collect::<Vec<_>>().join(", "),
     ));
     settings.push(("session_authorization", context.settings.user.clone()));
     settings

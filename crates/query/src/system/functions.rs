@@ -5,6 +5,7 @@ use super::{array, describe, fixed, oid_value, text};
 use crate::context::QueryContext;
 use crate::types::oid;
 use base::{Error, Result, SqlState};
+use sql::functions::quote_identifier;
 use sql::types::Type;
 use sql::value::Value;
 
@@ -270,9 +271,8 @@ fn serial_sequence(context: &QueryContext, arguments: &[Value]) -> Result<Value>
         Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{}\" does not exist", table.name))
     })?;
     let sequence = context.catalog.sequences.values().find(|sequence| sequence.owned_by == Some((table.oid, column)));
-    Ok(sequence.map_or(Value::Null, |sequence| {
-        text(format!("{}.{}", objects::quote_identifier(&sequence.schema), objects::quote_identifier(&sequence.name)))
-    }))
+    Ok(sequence
+        .map_or(Value::Null, |sequence| text(format!("{}.{}", quote_identifier(&sequence.schema), quote_identifier(&sequence.name)))))
 }
 
 /// NULL instead of an error where there is no such object.

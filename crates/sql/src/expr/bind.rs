@@ -199,9 +199,9 @@ impl<'a> Binder<'a> {
     }
 
     fn is_null(&mut self, expr: &ast::Expr, negated: bool) -> Bound {
-        if let ast::Expr::Tuple(items) = expr {
+        if let Some(items) = super::bind_operator::row_items(expr) {
             // A row is null if all its fields are, and not null if none is.
-            let parts = items.iter().map(|item| self.is_null(item, negated)).collect::<Bound<Vec<_>>>()?;
+            let parts = items.into_iter().map(|item| self.is_null(item, negated)).collect::<Bound<Vec<_>>>()?;
             return Ok(Expr::And(parts));
         }
         let inner = self.output(expr)?;

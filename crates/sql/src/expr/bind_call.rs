@@ -1,11 +1,12 @@
 //! Function calls: ordinary ones, aggregates, sequences, and the forms that only look like functions.
 
 use super::bind::{Binder, Bound, SequenceCall, SequenceFunction};
+use super::bind_operator::{comparison_type, is_float};
 use super::{BindError, CompareOp, Expr, fold_identifier};
 use crate::aggregate::{self, AggregateCall};
 use crate::functions;
-use crate::types::cast::Coercion;
-use crate::types::{NO_MODIFIER, Type};
+use crate::types::cast::{self, Coercion};
+use crate::types::{Category, NO_MODIFIER, Type};
 use base::{Error, SqlState};
 use sqlparser::ast::{self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, Ident};
 
@@ -89,6 +90,13 @@ impl Binder<'_> {
                 if !functions::is_known(&call.name) && is_of_engine(&call.name) {
                     return Err(BindError::NeedsEngine("a function of the catalog"));
                 }
+                if let (Some(to), [from]) = (type_as_function(&call.name), types.as_slice())
+                    && cast::context(*from, to).is_some()
+                    && !functions::takes(&call.name, &types)
+                {
+                    let arg = args.into_iter().next().ok_or_else(|| Error::internal("a call lost its argument"))?;
+                    return self.coerce(arg, to, NO_MODIFIER, Coercion::Explicit);
+                }
                 let found = functions::find(&call.name, &types)?;
                 self.call(found, args)
             }
@@ -121,8 +129,12 @@ impl Binder<'_> {
             return Err(Error::new(SqlState::SYNTAX_ERROR, "syntax error: NULLIF takes two arguments").into());
         };
         let (first, second) = (self.expression(first)?, self.expression(second)?);
+        let ty = null_if_type(first.ty(), second.ty());
         let equal = self.compare(first.clone(), CompareOp::Eq, second)?;
-        let first = self.decided(first)?;
+        let first = match ty {
+            Some(ty) => self.coerce(first, ty, NO_MODIFIER, Coercion::Implicit)?,
+            None => self.decided(first)?,
+        };
         Ok(Expr::NullIf { first: Box::new(first), equal: Box::new(equal) })
     }
 
@@ -213,6 +225,29 @@ fn read(function: &ast::Function) -> Bound<Call<'_>> {
         }
     }
     Ok(call)
+}
+
+/// `date(x)` is `x::date`: of the types whose names are no key words.
+fn type_as_function(name: &str) -> Option<Type> {
+    let keyword = ["numeric", "varchar", "bpchar", "char", "time", "timestamp", "interval", "unknown", "void", "record"].contains(&name);
+    let ty = Type::scalars().find(|ty| ty.name() == name)?;
+    (!keyword).then_some(ty)
+}
+
+/// The fields of `ROW(a, b)`.
+pub(super) fn row_constructor(function: &ast::Function) -> Option<Vec<&ast::Expr>> {
+    let call = read(function).ok()?;
+    (call.name == "row" && !call.star).then_some(call.args)
+}
+
+/// `NULLIF` has the type of its first argument as the operator `=` of both takes it: its own where there is one for the two types.
+fn null_if_type(first: Type, second: Type) -> Option<Type> {
+    let dated = |ty: Type| matches!(ty, Type::Date | Type::Timestamp | Type::TimestampTz);
+    let crosses = first.is_integer() && second.is_integer()
+        || is_float(first) && second.category() == Category::Number
+        || dated(first) && dated(second)
+        || first == Type::Name && second == Type::Text;
+    if crosses { Some(first) } else { comparison_type(first, second) }
 }
 
 /// `'name'` or `'name'::regclass`.

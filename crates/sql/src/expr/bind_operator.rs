@@ -47,20 +47,9 @@ impl Binder<'_> {
 
     /// A call of the operator with this symbol.
     pub(super) fn operator(&mut self, symbol: &str, args: Vec<Expr>) -> Bound {
-        let args = if symbol == "||" { self.texts_to_join(args)? } else { args };
         let types: Vec<Type> = args.iter().map(Expr::ty).collect();
         let found = functions::find_operator(symbol, &types)?;
         self.call(found, args)
-    }
-
-    /// Strings of every kind, and truth values beside them, are joined as text; what else `||` joins is left alone.
-    fn texts_to_join(&mut self, args: Vec<Expr>) -> Bound<Vec<Expr>> {
-        let is_string = |arg: &Expr| matches!(arg.ty(), Type::Unknown | Type::Text | Type::VarChar | Type::BpChar | Type::Name);
-        let joined = args.iter().any(is_string) && args.iter().all(|arg| is_string(arg) || arg.ty() == Type::Bool);
-        if !joined {
-            return Ok(args);
-        }
-        args.into_iter().map(|arg| self.coerce(arg, Type::Text, NO_MODIFIER, Coercion::Explicit)).collect()
     }
 
     pub(super) fn call(&mut self, found: functions::Found, args: Vec<Expr>) -> Bound {
@@ -98,7 +87,7 @@ impl Binder<'_> {
 
     pub(super) fn comparison(&mut self, left: &ast::Expr, op: CompareOp, right: &ast::Expr) -> Bound {
         if let (Some(lefts), Some(rights)) = (row_items(left), row_items(right)) {
-            return self.compare_rows(lefts, op, rights);
+            return self.compare_rows(&lefts, op, &rights);
         }
         let (left, right) = (self.expression(left)?, self.expression(right)?);
         self.compare(left, op, right)
@@ -110,6 +99,12 @@ impl Binder<'_> {
     }
 
     pub(super) fn distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> Bound {
+        if let (Some(lefts), Some(rights)) = (row_items(left), row_items(right)) {
+            same_length(&lefts, &rights)?;
+            let parts = lefts.into_iter().zip(rights).map(|(left, right)| self.distinct(left, right, negated));
+            let parts = parts.collect::<Bound<Vec<_>>>()?;
+            return Ok(if negated { Expr::And(parts) } else { Expr::Or(parts) });
+        }
         let (left, right) = (self.expression(left)?, self.expression(right)?);
         let (left, right, blanks_ignored) = self.comparable(left, "=", right)?;
         Ok(Expr::Distinct { left: Box::new(left), right: Box::new(right), negated, blanks_ignored })
@@ -130,10 +125,8 @@ impl Binder<'_> {
         Ok((left, right, common == Type::BpChar))
     }
 
-    fn compare_rows(&mut self, left: &[ast::Expr], op: CompareOp, right: &[ast::Expr]) -> Bound {
-        if left.len() != right.len() {
-            return Err(Error::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions").into());
-        }
+    fn compare_rows(&mut self, left: &[&ast::Expr], op: CompareOp, right: &[&ast::Expr]) -> Bound {
+        same_length(left, right)?;
         if left.is_empty() {
             return Err(Error::unsupported("comparing rows of no columns").into());
         }
@@ -237,17 +230,25 @@ impl Binder<'_> {
     }
 }
 
-fn is_float(ty: Type) -> bool {
+pub(super) fn is_float(ty: Type) -> bool {
     matches!(ty, Type::Float4 | Type::Float8)
 }
 
 /// The fields of `(a, b)` or `ROW(a, b)`.
-pub(super) fn row_items(expr: &ast::Expr) -> Option<&[ast::Expr]> {
+pub(super) fn row_items(expr: &ast::Expr) -> Option<Vec<&ast::Expr>> {
     match expr {
-        ast::Expr::Tuple(items) => Some(items),
+        ast::Expr::Tuple(items) => Some(items.iter().collect()),
         ast::Expr::Nested(inner) => row_items(inner),
+        ast::Expr::Function(function) => super::bind_call::row_constructor(function),
         _ => None,
     }
+}
+
+fn same_length(left: &[&ast::Expr], right: &[&ast::Expr]) -> Bound<()> {
+    if left.len() == right.len() {
+        return Ok(());
+    }
+    Err(Error::new(SqlState::SYNTAX_ERROR, "unequal number of entries in row expressions").into())
 }
 
 /// The type in which two types compare; `None` if they do not.

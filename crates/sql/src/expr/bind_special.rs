@@ -2,7 +2,7 @@
 //! a syntax of their own.
 
 use super::bind::{Binder, Bound, unknown};
-use super::{BindError, CompareOp, Expr};
+use super::{BindError, CompareOp, Expr, common_type};
 use crate::functions;
 use crate::types::cast::Coercion;
 use crate::types::{NO_MODIFIER, Type, ast as type_names};
@@ -28,18 +28,22 @@ impl Binder<'_> {
             Ast::Case { operand, conditions, else_result, .. } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
             Ast::Extract { field, expr, .. } => {
                 let inner = self.expression(expr)?;
-                self.named("extract", vec![unknown(&field_name(field))?, inner])
+                self.named("pg_catalog.extract", vec![unknown(&field_name(field))?, inner])
             }
             Ast::AtTimeZone { timestamp, time_zone } => {
                 let (timestamp, zone) = (self.expression(timestamp)?, self.expression(time_zone)?);
-                self.named("timezone", vec![zone, timestamp])
+                self.named("pg_catalog.timezone", vec![zone, timestamp])
             }
             Ast::Position { expr, r#in } => {
                 let (part, whole) = (self.expression(expr)?, self.expression(r#in)?);
-                self.named("position", vec![whole, part])
+                self.named("pg_catalog.position", vec![whole, part])
             }
-            Ast::Substring { expr, substring_from, substring_for, shorthand, .. } => {
-                let name = if *shorthand { "substr" } else { "substring" };
+            Ast::Substring { expr, substring_from, substring_for, shorthand, special } => {
+                let name = match (shorthand, special) {
+                    (true, _) => "substr",
+                    (false, true) => "substring",
+                    (false, false) => "pg_catalog.substring",
+                };
                 self.substring(name, expr, substring_from.as_deref(), substring_for.as_deref())
             }
             Ast::Trim { trim_where, trim_what, expr, trim_characters } => {
@@ -50,7 +54,7 @@ impl Binder<'_> {
                 if let Some(count) = overlay_for {
                     args.push(self.expression(count)?);
                 }
-                self.named("overlay", args)
+                self.named("pg_catalog.overlay", args)
             }
             Ast::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => self.one_argument("ceil", expr),
             Ast::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => self.one_argument("floor", expr),
@@ -135,9 +139,21 @@ impl Binder<'_> {
             // PostgreSQL looks at the ELSE branch first.
             results.insert(0, self.expression(otherwise)?);
         }
-        let (mut results, ty) = self.common(results, "CASE")?;
+        let (mut results, ty) = self.case_results(results, has_else)?;
         let otherwise = has_else.then(|| Box::new(results.remove(0)));
         Ok(Expr::Case { whens: tests.into_iter().zip(results).collect(), otherwise, ty })
+    }
+
+    /// In one type; the ELSE branch, if there is one, is the first.
+    fn case_results(&mut self, results: Vec<Expr>, has_else: bool) -> Bound<(Vec<Expr>, Type)> {
+        let types: Vec<Type> = results.iter().map(Expr::ty).collect();
+        let ty = common_type(&types, "CASE")?;
+        let mut converted = Vec::with_capacity(results.len());
+        for (index, result) in results.into_iter().enumerate() {
+            let branch = if has_else && index == 0 { "CASE/ELSE" } else { "CASE/WHEN" };
+            converted.push(self.to_common(result, ty, branch)?);
+        }
+        Ok((converted, ty))
     }
 
     fn substring(&mut self, name: &str, expr: &ast::Expr, from: Option<&ast::Expr>, count: Option<&ast::Expr>) -> Bound {
@@ -162,9 +178,9 @@ impl Binder<'_> {
         characters: Option<&[ast::Expr]>,
     ) -> Bound {
         let name = match side {
-            Some(TrimWhereField::Leading) => "ltrim",
-            Some(TrimWhereField::Trailing) => "rtrim",
-            Some(TrimWhereField::Both) | None => "btrim",
+            Some(TrimWhereField::Leading) => "pg_catalog.ltrim",
+            Some(TrimWhereField::Trailing) => "pg_catalog.rtrim",
+            Some(TrimWhereField::Both) | None => "pg_catalog.btrim",
         };
         let mut args = vec![self.expression(expr)?];
         for what in what.into_iter().chain(characters.unwrap_or_default()) {
@@ -176,7 +192,7 @@ impl Binder<'_> {
     fn like(&mut self, symbol: &str, negated: bool, expr: &ast::Expr, pattern: &ast::Expr, escape: Option<&ValueWithSpan>) -> Bound {
         let (text, mut pattern) = (self.expression(expr)?, self.expression(pattern)?);
         if let Some(escape) = escape {
-            pattern = self.named("like_escape", vec![pattern, unknown(&literal_text(escape)?)?])?;
+            pattern = self.named("pg_catalog.like_escape", vec![pattern, unknown(&literal_text(escape)?)?])?;
         }
         let symbol = if negated { format!("!{symbol}") } else { symbol.to_owned() };
         self.operator(&symbol, vec![text, pattern])
@@ -188,7 +204,7 @@ impl Binder<'_> {
         if let Some(escape) = escape {
             args.push(unknown(&literal_text(escape)?)?);
         }
-        let pattern = self.named("similar_to_escape", args)?;
+        let pattern = self.named("pg_catalog.similar_to_escape", args)?;
         self.operator(if negated { "!~" } else { "~" }, vec![text, pattern])
     }
 

@@ -83,16 +83,21 @@ impl Binder<'_> {
     pub fn common(&mut self, exprs: Vec<Expr>, what: &str) -> Bound<(Vec<Expr>, Type)> {
         let types: Vec<Type> = exprs.iter().map(Expr::ty).collect();
         let ty = common_type(&types, what)?;
-        let exprs = exprs.into_iter().map(|expr| self.coerce(expr, ty, NO_MODIFIER, Coercion::Implicit)).collect::<Bound<Vec<_>>>();
-        match exprs {
-            Ok(exprs) => Ok((exprs, ty)),
-            Err(BindError::Error(error)) if error.state() == SqlState::CANNOT_COERCE => {
-                let other = types.iter().find(|other| **other != ty && **other != Type::Unknown).copied().unwrap_or(ty);
-                let message = format!("{what} could not convert type {other} to {ty}");
-                Err(Error::new(SqlState::CANNOT_COERCE, message).into())
-            }
-            Err(error) => Err(error),
+        let exprs = exprs.into_iter().map(|expr| self.to_common(expr, ty, what)).collect::<Bound<Vec<_>>>()?;
+        Ok((exprs, ty))
+    }
+
+    /// One of those that are brought to a common type.
+    ///
+    /// # Errors
+    /// `42846` if it cannot be.
+    pub(super) fn to_common(&mut self, expr: Expr, ty: Type, what: &str) -> Bound {
+        let from = expr.ty();
+        if from != ty && cast::context(from, ty) != Some(Coercion::Implicit) {
+            let message = format!("{what} could not convert type {from} to {ty}");
+            return Err(Error::new(SqlState::CANNOT_COERCE, message).into());
         }
+        self.coerce(expr, ty, NO_MODIFIER, Coercion::Implicit)
     }
 }
 

@@ -452,7 +452,7 @@ fn to_plain(args: &[Value], context: &Context) -> Result<Value> {
     crate::types::datetime::cast(&args[0], crate::types::Type::Timestamp, context.settings())
 }
 
-pub(super) static OPERATORS: [Function; 28] = [
+pub(super) static OPERATORS: [Function; 27] = [
     function("+", &[TIMESTAMP, INTERVAL], TIMESTAMP, timestamp_plus),
     function("+", &[INTERVAL, TIMESTAMP], TIMESTAMP, plus_timestamp),
     function("-", &[TIMESTAMP, INTERVAL], TIMESTAMP, timestamp_minus),
@@ -477,7 +477,6 @@ pub(super) static OPERATORS: [Function; 28] = [
     function("+", &[INTERVAL, INTERVAL], INTERVAL, add_intervals),
     function("-", &[INTERVAL, INTERVAL], INTERVAL, sub_intervals),
     function("-", &[INTERVAL], INTERVAL, neg_interval),
-    function("+", &[INTERVAL], INTERVAL, |args, _| Ok(args[0].clone())),
     function("*", &[INTERVAL, FLOAT8], INTERVAL, mul_interval),
     function("*", &[FLOAT8, INTERVAL], INTERVAL, times_interval),
     function("/", &[INTERVAL, FLOAT8], INTERVAL, div_interval),

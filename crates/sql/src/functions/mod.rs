@@ -12,6 +12,7 @@ mod math;
 mod number_format;
 mod operators;
 mod pattern;
+mod polymorphic;
 mod resolve;
 mod strings;
 mod system;
@@ -19,7 +20,7 @@ mod to_char;
 
 pub(crate) use arithmetic::checked_float;
 pub(crate) use resolve::no_operator;
-pub use resolve::{Found, find, find_operator, is_known};
+pub use resolve::{Found, find, find_operator, is_known, takes};
 pub use strings::quote_identifier;
 pub use system::VERSION;
 
@@ -43,12 +44,18 @@ pub enum Volatility {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Param {
     Of(Type),
-    /// Anything at all.
+    /// `"any"`: anything at all, taken as it is.
     Any,
-    /// Anything, the same wherever it stands in one signature.
+    /// `anyelement`: one type wherever it stands in one signature.
     Element,
-    /// An array of `Element`.
-    ArrayOfElement,
+    /// `anynonarray`: `Element`, but no array.
+    NonArray,
+    /// `anyarray`: an array of `Element`.
+    Array,
+    /// `anycompatible`: whatever all of them in one signature can be brought to.
+    Compatible,
+    /// `anycompatiblearray`: an array of `Compatible`.
+    CompatibleArray,
 }
 
 /// What a function is told beside its arguments' values.
@@ -140,7 +147,10 @@ pub(crate) mod kinds {
     pub const JSONB: Param = Param::Of(Type::Jsonb);
     pub const ANY: Param = Param::Any;
     pub const ELEMENT: Param = Param::Element;
-    pub const ARRAY: Param = Param::ArrayOfElement;
+    pub const NON_ARRAY: Param = Param::NonArray;
+    pub const ARRAY: Param = Param::Array;
+    pub const COMPATIBLE: Param = Param::Compatible;
+    pub const COMPATIBLE_ARRAY: Param = Param::CompatibleArray;
 }
 
 /// Tables of functions, operators apart.

@@ -2,8 +2,8 @@
 
 use super::arithmetic::mismatch;
 use super::kinds::*;
+use super::strings::cast_to_text;
 use super::{Context, Function, function};
-use crate::types::text;
 use crate::value::Value;
 use base::Result;
 use bytes::{BufMut, BytesMut};
@@ -16,13 +16,10 @@ fn concat_texts(args: &[Value], _: &Context) -> Result<Value> {
     }
 }
 
-/// One side is not a string: its text form is taken.
+/// One side is not a string: it is cast to one.
 fn concat_any(args: &[Value], context: &Context) -> Result<Value> {
-    let mut out = String::new();
-    for (value, ty) in args.iter().zip(context.types) {
-        out.push_str(&text::to_string(value, *ty, context.settings()));
-    }
-    Ok(Value::Text(Arc::from(out)))
+    let texts = args.iter().zip(context.types).map(|(value, ty)| cast_to_text(value.clone(), *ty, context));
+    concat_texts(&texts.collect::<Result<Vec<_>>>()?, context)
 }
 
 fn concat_bytes(args: &[Value], _: &Context) -> Result<Value> {
@@ -37,7 +34,7 @@ fn concat_bytes(args: &[Value], _: &Context) -> Result<Value> {
 
 pub(super) static OPERATORS: [Function; 4] = [
     function("||", &[TEXT, TEXT], TEXT, concat_texts),
-    function("||", &[TEXT, ANY], TEXT, concat_any).stable(),
-    function("||", &[ANY, TEXT], TEXT, concat_any).stable(),
+    function("||", &[TEXT, NON_ARRAY], TEXT, concat_any).stable(),
+    function("||", &[NON_ARRAY, TEXT], TEXT, concat_any).stable(),
     function("||", &[BYTEA, BYTEA], BYTEA, concat_bytes),
 ];

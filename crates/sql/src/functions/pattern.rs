@@ -181,7 +181,7 @@ fn compile(pattern: &str, ignore_case: bool) -> Result<Regex> {
     let built = RegexBuilder::new(stripped).case_insensitive(ignore).dot_matches_new_line(true).size_limit(COMPILED_BYTES_MAX).build();
     let regex = built.map_err(|error| {
         let text = error.to_string();
-        let cause = text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
+        let cause = cause_of(text.lines().last().unwrap_or("").trim_start_matches("error: "));
         Error::new(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {cause}"))
     })?;
     COMPILED.with_borrow_mut(|cache| {
@@ -191,6 +191,22 @@ fn compile(pattern: &str, ignore_case: bool) -> Result<Regex> {
         cache.push((pattern.to_owned(), ignore_case, regex.clone()));
     });
     Ok(regex)
+}
+
+/// The library's word for what is wrong, in PostgreSQL's where it has one.
+fn cause_of(error: &str) -> &str {
+    match error {
+        "unclosed group" | "unopened group" => "parentheses () not balanced",
+        "unclosed character class" => "brackets [] not balanced",
+        "unclosed counted repetition" => "braces {} not balanced",
+        "repetition operator missing expression" => "quantifier operand invalid",
+        "invalid character class range, the start must be <= the end" => "invalid character range",
+        "invalid repetition count range, the start must be <= the end" => "invalid repetition count(s)",
+        "repetition quantifier expects a valid decimal" => "invalid repetition count(s)",
+        "unrecognized escape sequence" => "invalid escape \\ sequence",
+        "incomplete escape sequence, reached end of pattern prematurely" => "invalid escape \\ sequence",
+        other => other,
+    }
 }
 
 fn matches_regex(args: &[Value], ignore_case: bool, negated: bool) -> Result<Value> {

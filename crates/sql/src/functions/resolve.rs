@@ -1,41 +1,62 @@
-//! Which function a call means.
+//! Which function a call means: PostgreSQL's `func_get_detail`, `oper` and `func_select_candidate` (documentation, 10.2 and 10.3).
 
+use super::polymorphic::{self, Undecided};
 use super::{FUNCTIONS, Function, OPERATORS, Param};
 use crate::types::cast::{self, Coercion};
 use crate::types::{Category, Type};
 use base::{Error, Result, SqlState};
 
 /// A function, the types that its arguments must be brought to, and its result's type.
+#[derive(Debug)]
 pub struct Found {
     pub function: &'static Function,
+    /// An undecided literal given for `"any"` stays `unknown`.
     pub arguments: Vec<Type>,
     pub result: Type,
 }
 
+/// A function that takes so many arguments, with a declared type for each.
+#[derive(Clone)]
 struct Candidate {
     function: &'static Function,
-    /// One for each argument.
-    types: Vec<Type>,
-    result: Type,
+    declared: Vec<Param>,
+}
+
+/// Why no function was found.
+enum Failure {
+    Missing,
+    Ambiguous,
+    Undecided(Undecided),
 }
 
 /// A function of this name exists, for whatever arguments.
 pub fn is_known(name: &str) -> bool {
-    FUNCTIONS.iter().flat_map(|table| table.iter()).any(|function| function.name == name)
+    named(name).next().is_some()
 }
 
+/// A function of this name takes exactly these types.
+pub fn takes(name: &str, types: &[Type]) -> bool {
+    exact(&candidates(named(name), types.len()), types).is_some()
+}
+
+fn named(name: &str) -> impl Iterator<Item = &'static Function> {
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    FUNCTIONS.iter().flat_map(|table| table.iter()).filter(move |function| function.name == name)
+}
+
+/// The name may have `pg_catalog.` before it, as errors then show it.
+///
 /// # Errors
-/// `42883` if there is none, `42725` if there are several equally good.
+/// `42883` if there is none, `42725` if there are several equally good, `42804` if a polymorphic type stays open.
 pub fn find(name: &str, types: &[Type]) -> Result<Found> {
-    let named = || FUNCTIONS.iter().flat_map(|table| table.iter()).filter(|function| function.name == name);
-    choose(named(), types, false).map_err(|ambiguous| {
+    choose(candidates(named(name), types.len()), types).map_err(|failure| {
         let call = format!("{name}({})", list(types));
-        if ambiguous {
-            Error::new(SqlState::AMBIGUOUS_FUNCTION, format!("function {call} is not unique"))
-                .with_hint("Could not choose a best candidate function. You might need to add explicit type casts.")
-        } else {
-            Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {call} does not exist"))
-                .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+        match failure {
+            Failure::Ambiguous => Error::new(SqlState::AMBIGUOUS_FUNCTION, format!("function {call} is not unique"))
+                .with_hint("Could not choose a best candidate function. You might need to add explicit type casts."),
+            Failure::Missing => Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {call} does not exist"))
+                .with_hint("No function matches the given name and argument types. You might need to add explicit type casts."),
+            Failure::Undecided(undecided) => undecided.into(),
         }
     })
 }
@@ -46,7 +67,18 @@ pub fn find(name: &str, types: &[Type]) -> Result<Found> {
 /// As [`find`].
 pub fn find_operator(symbol: &str, types: &[Type]) -> Result<Found> {
     let named = OPERATORS.iter().flat_map(|table| table.iter()).filter(|function| function.name == symbol);
-    choose(named, types, true).map_err(|ambiguous| no_operator(symbol, types, ambiguous))
+    let candidates = candidates(named, types.len());
+    // An operator with one undecided side: first try the other side's type for both.
+    let assumed = same_type_for_both(types).and_then(|assumed| exact(&candidates, &assumed));
+    let found = match assumed {
+        Some(candidate) => found(&candidate, types),
+        None => choose(candidates, types),
+    };
+    found.map_err(|failure| match failure {
+        Failure::Missing => no_operator(symbol, types, false),
+        Failure::Ambiguous => no_operator(symbol, types, true),
+        Failure::Undecided(undecided) => undecided.into(),
+    })
 }
 
 pub(crate) fn no_operator(symbol: &str, types: &[Type], ambiguous: bool) -> Error {
@@ -68,52 +100,6 @@ fn list(types: &[Type]) -> String {
     types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// `Err(true)`: ambiguous.
-fn choose(named: impl Iterator<Item = &'static Function>, types: &[Type], operator: bool) -> Result<Found, bool> {
-    let mut candidates: Vec<Candidate> = named.filter_map(|function| candidate(function, types)).collect();
-    if let Some(exact) = candidates.iter().position(|candidate| candidate.types == types) {
-        return Ok(found(candidates.swap_remove(exact)));
-    }
-    // An operator with one undecided side: first try the other side's type for both.
-    if operator && let Some(assumed) = same_type_for_both(types) {
-        if let Some(exact) = candidates.iter().position(|candidate| candidate.types == assumed) {
-            return Ok(found(candidates.swap_remove(exact)));
-        }
-    }
-    candidates.retain(|candidate| candidate.types.iter().zip(types).all(|(to, from)| accepts(*from, *to)));
-    if candidates.len() > 1 {
-        keep_best(&mut candidates, |candidate| count(candidate, types, |to, from| to == from));
-        keep_best(&mut candidates, |candidate| {
-            count(candidate, types, |to, from| to == from || from != Type::Unknown && to.is_preferred())
-        });
-        decide_unknown(&mut candidates, types);
-    }
-    if candidates.len() > 1
-        && let Some(known) = only_known(types)
-    {
-        let all = vec![known; types.len()];
-        if let Some(exact) = candidates.iter().position(|c| c.types.iter().zip(&all).all(|(to, from)| accepts(*from, *to))) {
-            let rest = candidates.iter().filter(|c| c.types.iter().zip(&all).all(|(to, from)| accepts(*from, *to))).count();
-            if rest == 1 {
-                return Ok(found(candidates.swap_remove(exact)));
-            }
-        }
-    }
-    match candidates.len() {
-        1 => Ok(found(candidates.swap_remove(0))),
-        0 => Err(false),
-        _ => Err(true),
-    }
-}
-
-fn found(candidate: Candidate) -> Found {
-    Found { function: candidate.function, arguments: candidate.types, result: candidate.result }
-}
-
-fn accepts(from: Type, to: Type) -> bool {
-    from == to || from == Type::Unknown || cast::context(from, to) == Some(Coercion::Implicit)
-}
-
 fn same_type_for_both(types: &[Type]) -> Option<Vec<Type>> {
     match types {
         [Type::Unknown, known] | [known, Type::Unknown] if *known != Type::Unknown => Some(vec![*known; 2]),
@@ -121,83 +107,119 @@ fn same_type_for_both(types: &[Type]) -> Option<Vec<Type>> {
     }
 }
 
-/// The one type that all decided arguments have.
+/// Those that take so many arguments. A variadic one takes one or more for its last parameter.
+fn candidates(named: impl Iterator<Item = &'static Function>, arguments: usize) -> Vec<Candidate> {
+    named
+        .filter(|function| {
+            let parameters = function.parameters.len();
+            if function.variadic { arguments >= parameters } else { arguments == parameters }
+        })
+        .map(|function| {
+            let last = function.parameters.len().saturating_sub(1);
+            Candidate { function, declared: (0..arguments).map(|index| function.parameters[index.min(last)]).collect() }
+        })
+        .collect()
+}
+
+fn exact(candidates: &[Candidate], types: &[Type]) -> Option<Candidate> {
+    let same = |candidate: &&Candidate| candidate.declared.iter().zip(types).all(|(param, ty)| *param == Param::Of(*ty));
+    candidates.iter().find(same).cloned()
+}
+
+fn choose(mut candidates: Vec<Candidate>, types: &[Type]) -> Result<Found, Failure> {
+    if let Some(exact) = exact(&candidates, types) {
+        return found(&exact, types);
+    }
+    candidates.retain(|candidate| accepts(candidate, types));
+    match candidates.as_slice() {
+        [] => Err(Failure::Missing),
+        [only] => found(only, types),
+        _ => found(&best(candidates, types).ok_or(Failure::Ambiguous)?, types),
+    }
+}
+
+fn found(candidate: &Candidate, types: &[Type]) -> Result<Found, Failure> {
+    let function = candidate.function;
+    let (arguments, result) = polymorphic::decide(&candidate.declared, types, function.returns).map_err(Failure::Undecided)?;
+    Ok(Found { function, arguments, result })
+}
+
+/// All arguments can be brought to the declared types by themselves.
+fn accepts(candidate: &Candidate, types: &[Type]) -> bool {
+    let implicit = candidate.declared.iter().zip(types).all(|(param, from)| match param {
+        Param::Of(to) => from == to || *from == Type::Unknown || cast::context(*from, *to) == Some(Coercion::Implicit),
+        _ => true,
+    });
+    implicit && polymorphic::consistent(&candidate.declared, types)
+}
+
+/// `func_select_candidate`: of several that fit.
+fn best(mut candidates: Vec<Candidate>, types: &[Type]) -> Option<Candidate> {
+    let exact = |param: Param, ty: Type| param == Param::Of(ty);
+    keep_most(&mut candidates, types, exact);
+    keep_most(&mut candidates, types, |param, ty| {
+        exact(param, ty) || ty != Type::Unknown && is_preferred(param) && category(param) == ty.category()
+    });
+    if candidates.len() > 1 {
+        keep_by_category(&mut candidates, types);
+    }
+    if candidates.len() > 1
+        && let Some(known) = only_known(types)
+    {
+        // Last: as if the undecided were of the type that all others have.
+        let assumed = vec![known; types.len()];
+        let mut fitting = candidates.iter().filter(|candidate| accepts(candidate, &assumed));
+        let first = fitting.next().cloned();
+        return first.filter(|_| fitting.next().is_none());
+    }
+    if candidates.len() == 1 { candidates.pop() } else { None }
+}
+
+fn category(param: Param) -> Category {
+    match param {
+        Param::Of(ty) => ty.category(),
+        _ => Category::Pseudo,
+    }
+}
+
+fn is_preferred(param: Param) -> bool {
+    matches!(param, Param::Of(ty) if ty.is_preferred())
+}
+
+fn keep_most(candidates: &mut Vec<Candidate>, types: &[Type], test: impl Fn(Param, Type) -> bool) {
+    let score = |candidate: &Candidate| candidate.declared.iter().zip(types).filter(|(param, ty)| test(**param, **ty)).count();
+    let most = candidates.iter().map(&score).max().unwrap_or(0);
+    candidates.retain(|candidate| score(candidate) == most);
+}
+
+/// Undecided arguments: a string if any candidate takes one there, else the category on which all agree; then the preferred type of
+/// it if any takes that. Nothing changes if they disagree somewhere, or if none has all.
+fn keep_by_category(candidates: &mut Vec<Candidate>, types: &[Type]) {
+    let mut wanted = Vec::new();
+    for position in (0..types.len()).filter(|position| types[*position] == Type::Unknown) {
+        let declared: Vec<Param> = candidates.iter().map(|candidate| candidate.declared[position]).collect();
+        let first = category(declared[0]);
+        let chosen = if declared.iter().any(|param| category(*param) == Category::String) { Category::String } else { first };
+        if chosen != Category::String && declared.iter().any(|param| category(*param) != chosen) {
+            return;
+        }
+        let preferred = declared.iter().any(|param| category(*param) == chosen && is_preferred(*param));
+        wanted.push((position, chosen, preferred));
+    }
+    let fits = |candidate: &Candidate| {
+        wanted.iter().all(|(position, chosen, preferred)| {
+            let param = candidate.declared[*position];
+            category(param) == *chosen && (!preferred || is_preferred(param))
+        })
+    };
+    if candidates.iter().any(fits) {
+        candidates.retain(fits);
+    }
+}
+
+/// The one type that all decided arguments have, if others are undecided.
 fn only_known(types: &[Type]) -> Option<Type> {
     let mut known = types.iter().copied().filter(|ty| *ty != Type::Unknown);
     let first = known.next()?;
     (known.all(|ty| ty == first) && types.contains(&Type::Unknown)).then_some(first)
-}
-
-/// The function with the types that these arguments give to its parameters, if their number fits.
-fn candidate(function: &'static Function, types: &[Type]) -> Option<Candidate> {
-    let parameters = function.parameters;
-    let fits = if function.variadic { types.len() + 1 >= parameters.len() } else { types.len() == parameters.len() };
-    if !fits {
-        return None;
-    }
-    let of = |index: usize| parameters[index.min(parameters.len() - 1)];
-    let params: Vec<Param> = (0..types.len()).map(of).collect();
-    let element = element_type(&params, types)?;
-    let concrete = |param: Param, given: Option<Type>| match param {
-        Param::Of(ty) => Some(ty),
-        Param::Any => given.map(|ty| if ty == Type::Unknown { Type::Text } else { ty }),
-        Param::Element => element,
-        Param::ArrayOfElement => element.and_then(Type::array_of),
-    };
-    let concretes: Option<Vec<Type>> = params.iter().zip(types).map(|(param, ty)| concrete(*param, Some(*ty))).collect();
-    Some(Candidate { function, types: concretes?, result: concrete(function.returns, None)? })
-}
-
-/// What `Element` is in this call: `Some(None)` if the signature has no such parameter, `None` if the arguments disagree.
-fn element_type(params: &[Param], types: &[Type]) -> Option<Option<Type>> {
-    let mut element = None;
-    let mut wanted = false;
-    for (param, ty) in params.iter().zip(types) {
-        let given = match param {
-            Param::Element => *ty,
-            Param::ArrayOfElement if *ty == Type::Unknown => Type::Unknown,
-            Param::ArrayOfElement => ty.element()?,
-            Param::Of(_) | Param::Any => continue,
-        };
-        wanted = true;
-        if given == Type::Unknown {
-            continue;
-        }
-        match element {
-            None => element = Some(given),
-            Some(before) if before == given => {}
-            Some(before) => element = Some(crate::expr::common_type(&[before, given], "").ok()?),
-        }
-    }
-    if wanted && element.is_none() { None } else { Some(element) }
-}
-
-fn count(candidate: &Candidate, types: &[Type], test: impl Fn(Type, Type) -> bool) -> usize {
-    candidate.types.iter().zip(types).filter(|(to, from)| test(**to, **from)).count()
-}
-
-fn keep_best(candidates: &mut Vec<Candidate>, score: impl Fn(&Candidate) -> usize) {
-    let best = candidates.iter().map(&score).max().unwrap_or(0);
-    candidates.retain(|candidate| score(candidate) == best);
-}
-
-/// Undecided arguments: a string if any candidate takes one there, else the category on which all agree; then the preferred type.
-fn decide_unknown(candidates: &mut Vec<Candidate>, types: &[Type]) {
-    for position in 0..types.len() {
-        if types[position] != Type::Unknown || candidates.len() < 2 {
-            continue;
-        }
-        let categories: Vec<Category> = candidates.iter().map(|candidate| candidate.types[position].category()).collect();
-        let category = if categories.contains(&Category::String) {
-            Category::String
-        } else if categories.iter().all(|category| *category == categories[0]) {
-            categories[0]
-        } else {
-            return;
-        };
-        candidates.retain(|candidate| candidate.types[position].category() == category);
-        if candidates.iter().any(|candidate| candidate.types[position].is_preferred()) {
-            candidates.retain(|candidate| candidate.types[position].is_preferred());
-        }
-    }
 }

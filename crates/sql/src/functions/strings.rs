@@ -3,7 +3,8 @@
 use super::arithmetic::mismatch;
 use super::kinds::*;
 use super::{Context, Function, function};
-use crate::types::{Type, text};
+use crate::types::cast::Cast;
+use crate::types::{NO_MODIFIER, Type, text};
 use crate::value::Value;
 use base::{Error, Result, SqlState};
 use std::sync::Arc;
@@ -400,6 +401,11 @@ fn quote_ident(args: &[Value], _: &Context) -> Result<Value> {
     made(quote_identifier(string(args, 0)?))
 }
 
+/// As `CAST(value AS text)`, which is not always what is shown: `true`, not `t`.
+pub(super) fn cast_to_text(value: Value, from: Type, context: &Context) -> Result<Value> {
+    Cast { from, to: Type::Text, modifier: NO_MODIFIER, explicit: true }.run(value, context.settings())
+}
+
 /// With `E` before it if it has a backslash.
 pub(crate) fn quoted_literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
@@ -407,7 +413,8 @@ pub(crate) fn quoted_literal(text: &str) -> String {
 }
 
 fn quote_literal(args: &[Value], context: &Context) -> Result<Value> {
-    made(quoted_literal(&text::to_string(&args[0], context.types[0], context.settings())))
+    let text = cast_to_text(args[0].clone(), context.types[0], context)?;
+    made(quoted_literal(text.as_str().unwrap_or_default()))
 }
 
 fn quote_nullable(args: &[Value], context: &Context) -> Result<Value> {
@@ -456,7 +463,7 @@ fn format(args: &[Value], context: &Context) -> Result<Value> {
     made(out)
 }
 
-pub(super) static FUNCTIONS: [Function; 52] = [
+pub(super) static FUNCTIONS: [Function; 54] = [
     function("length", &[TEXT], INT4, length),
     function("length", &[BPCHAR], INT4, length),
     function("length", &[BYTEA], INT4, octet_length),
@@ -505,8 +512,10 @@ pub(super) static FUNCTIONS: [Function; 52] = [
     function("to_hex", &[INT4], TEXT, to_hex),
     function("to_hex", &[INT8], TEXT, to_hex),
     function("quote_ident", &[TEXT], TEXT, quote_ident),
-    function("quote_literal", &[ANY], TEXT, quote_literal).stable(),
-    function("quote_nullable", &[ANY], TEXT, quote_nullable).lenient().stable(),
+    function("quote_literal", &[TEXT], TEXT, quote_literal),
+    function("quote_literal", &[ELEMENT], TEXT, quote_literal).stable(),
+    function("quote_nullable", &[TEXT], TEXT, quote_nullable).lenient(),
+    function("quote_nullable", &[ELEMENT], TEXT, quote_nullable).lenient().stable(),
     function("format", &[TEXT], TEXT, format),
     function("format", &[TEXT, ANY], TEXT, format).lenient().variadic().stable(),
 ];

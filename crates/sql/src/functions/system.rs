@@ -193,10 +193,10 @@ pub(super) static FUNCTIONS: [Function; 30] = [
     function("array_length", &[ARRAY, INT4], INT4, array_length),
     function("array_upper", &[ARRAY, INT4], INT4, array_length),
     function("array_lower", &[ARRAY, INT4], INT4, array_lower),
-    function("array_append", &[ARRAY, ELEMENT], ARRAY, array_append).lenient(),
-    function("array_prepend", &[ELEMENT, ARRAY], ARRAY, array_prepend).lenient(),
-    function("array_cat", &[ARRAY, ARRAY], ARRAY, array_cat).lenient(),
-    function("array_position", &[ARRAY, ELEMENT], INT4, array_position).lenient(),
+    function("array_append", &[COMPATIBLE_ARRAY, COMPATIBLE], COMPATIBLE_ARRAY, array_append).lenient(),
+    function("array_prepend", &[COMPATIBLE, COMPATIBLE_ARRAY], COMPATIBLE_ARRAY, array_prepend).lenient(),
+    function("array_cat", &[COMPATIBLE_ARRAY, COMPATIBLE_ARRAY], COMPATIBLE_ARRAY, array_cat).lenient(),
+    function("array_position", &[COMPATIBLE_ARRAY, COMPATIBLE], INT4, array_position).lenient(),
     function("array_to_string", &[ARRAY, TEXT], TEXT, array_to_string).lenient().stable(),
     function("array_to_string", &[ARRAY, TEXT, TEXT], TEXT, array_to_string).lenient().stable(),
     function("string_to_array", &[TEXT, TEXT], TEXTS, string_to_array).lenient(),
@@ -222,9 +222,9 @@ fn timeofday(_: &[Value], context: &Context) -> Result<Value> {
 use super::Param;
 
 pub(super) static OPERATORS: [Function; 6] = [
-    function("||", &[ARRAY, ARRAY], ARRAY, array_cat).lenient(),
-    function("||", &[ARRAY, ELEMENT], ARRAY, array_append).lenient(),
-    function("||", &[ELEMENT, ARRAY], ARRAY, array_prepend).lenient(),
+    function("||", &[COMPATIBLE_ARRAY, COMPATIBLE_ARRAY], COMPATIBLE_ARRAY, array_cat).lenient(),
+    function("||", &[COMPATIBLE_ARRAY, COMPATIBLE], COMPATIBLE_ARRAY, array_append).lenient(),
+    function("||", &[COMPATIBLE, COMPATIBLE_ARRAY], COMPATIBLE_ARRAY, array_prepend).lenient(),
     function("@>", &[ARRAY, ARRAY], BOOL, array_contains),
     function("<@", &[ARRAY, ARRAY], BOOL, array_contained),
     function("&&", &[ARRAY, ARRAY], BOOL, array_overlap),

@@ -3,13 +3,14 @@
 //! What the library does not parse as PostgreSQL does (COPY, SET, transactions, roles, …) is parsed in [`utility`]. Nothing here looks
 //! at the catalog.
 
+mod dialect;
 pub mod names;
 pub mod normalize;
 pub mod utility;
 
 use base::{Error, Result, SqlState};
+use dialect::Bounded;
 use sqlparser::ast;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 use storage::access::LockMode;
@@ -19,12 +20,8 @@ pub use utility::Utility;
 pub const STATEMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deepest nesting of parentheses, subqueries and operators of different strength.
 const NESTING_MAX: usize = 200;
-/// Deepest nesting of CASE and of functions with a syntax of their own, each level of which may double the work of parsing.
-const COSTLY_NESTING_MAX: usize = 12;
 /// Most operators in one chain (`a + b + c …`), each of which is one level of the parse tree.
 const CHAIN_MAX: usize = 1_500;
-
-static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 
 /// One statement.
 #[derive(Clone, Debug)]
@@ -42,7 +39,8 @@ pub enum Statement {
 /// # Errors
 /// `42601` with its position, `54001` for nesting too deep, `54000` for a text too long.
 pub fn parse(sql: &str) -> Result<Vec<Statement>> {
-    let (mut parser, locks) = parser_of(sql)?;
+    let dialect = Bounded::new();
+    let (mut parser, locks) = parser_of(sql, &dialect)?;
     let mut statements = Vec::new();
     loop {
         while parser.consume_token(&Token::SemiColon) {}
@@ -59,7 +57,8 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
 
 /// An expression of the catalog (a default, a check).
 pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
-    let (mut parser, _) = parser_of(sql)?;
+    let dialect = Bounded::new();
+    let (mut parser, _) = parser_of(sql, &dialect)?;
     let expression = parser.parse_expr().map_err(|error| syntax_error(sql, &error))?;
     match parser.peek_token() {
         end if end.token == Token::EOF => Ok(expression),
@@ -69,24 +68,25 @@ pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
 
 /// A query of the catalog (a view).
 pub fn parse_query(sql: &str) -> Result<Box<ast::Query>> {
-    parser_of(sql)?.0.parse_query().map_err(|error| syntax_error(sql, &error))
+    parser_of(sql, &Bounded::new())?.0.parse_query().map_err(|error| syntax_error(sql, &error))
 }
 
-fn parser_of(sql: &str) -> Result<(Parser<'static>, Vec<(usize, LockMode)>)> {
+fn parser_of<'d>(sql: &str, dialect: &'d Bounded) -> Result<(Parser<'d>, Vec<(usize, LockMode)>)> {
     if sql.len() > STATEMENT_BYTES_MAX {
         let message = format!("statement is too long: {} bytes, at most {STATEMENT_BYTES_MAX}", sql.len());
         return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
     }
-    let mut tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location().map_err(|error| {
+    let mut tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|error| {
         let position = position_of(sql, error.location.line, error.location.column);
         Error::new(SqlState::SYNTAX_ERROR, error.message).with_position(position)
     })?;
     check_shape(&tokens)?;
+    dialect.allow(tokens.len());
     let locks = take_lock_modes(&mut tokens);
-    Ok((Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens), locks))
+    Ok((Parser::new(dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens), locks))
 }
 
-fn one(parser: &mut Parser<'static>, locks: &[(usize, LockMode)], sql: &str) -> Result<Statement> {
+fn one(parser: &mut Parser<'_>, locks: &[(usize, LockMode)], sql: &str) -> Result<Statement> {
     if let Some(statement) = utility::parse(parser, locks, sql)? {
         return Ok(Statement::Utility(statement));
     }
@@ -129,91 +129,27 @@ pub(crate) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
-/// Words whose parenthesis opens no call. The library tries the arguments of a call, and what words with a syntax of their own (`CASE`,
-/// `CAST`, …) enclose, twice: nested ones cost twice as much for each level.
-const NO_CALL: [&str; 33] = [
-    "SELECT",
-    "FROM",
-    "IN",
-    "AND",
-    "OR",
-    "WHERE",
-    "VALUES",
-    "AS",
-    "ON",
-    "BY",
-    "ANY",
-    "ALL",
-    "SOME",
-    "HAVING",
-    "UNION",
-    "EXCEPT",
-    "INTERSECT",
-    "USING",
-    "OVER",
-    "WITH",
-    "INTO",
-    "THEN",
-    "ELSE",
-    "WHEN",
-    "JOIN",
-    "LIMIT",
-    "OFFSET",
-    "SET",
-    "RETURNING",
-    "CHECK",
-    "KEY",
-    "UNIQUE",
-    "LIKE",
-];
-
-/// What is open at some place of a text.
-struct Open {
-    /// Operators since the last comma.
-    chain: usize,
-    tried_twice: bool,
-}
-
 /// The library's tree is as deep as a chain of operators is long, and whoever walks it recurses: so both are bounded before parsing.
 fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
-    let mut open = vec![Open { chain: 0, tried_twice: false }];
-    let (mut cases, mut costly) = (0usize, 0usize);
-    let mut after_costly_word = false;
+    // Operators since the last comma, at each open parenthesis.
+    let mut chains = vec![0usize];
     for token in tokens {
-        let was_after = after_costly_word;
-        let nested = open.len() > 1;
-        let top = open.last_mut().expect("never empty");
+        let nested = chains.len() > 1;
+        let chain = chains.last_mut().expect("never empty");
         match &token.token {
-            Token::Whitespace(_) => continue,
-            Token::LParen | Token::LBracket => {
-                costly += usize::from(was_after);
-                open.push(Open { chain: 0, tried_twice: was_after });
-            }
-            Token::RParen | Token::RBracket if nested => {
-                let closed = open.pop().expect("is longer than one");
-                costly -= usize::from(closed.tried_twice);
-            }
-            Token::Comma => top.chain = 0,
-            Token::SemiColon => (top.chain, cases) = (0, 0),
+            Token::LParen | Token::LBracket => chains.push(0),
+            Token::RParen | Token::RBracket if nested => drop(chains.pop()),
+            Token::Comma | Token::SemiColon => *chain = 0,
             Token::Word(word) if word.quote_style.is_none() => {
-                let is = |list: &[&str]| list.iter().any(|w| w.eq_ignore_ascii_case(&word.value));
-                top.chain += usize::from(is(&["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"]));
-                if is(&["CASE"]) {
-                    cases += 1;
-                } else if is(&["END"]) {
-                    cases = cases.saturating_sub(1);
-                }
-                after_costly_word = !is(&NO_CALL);
+                let links = ["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"];
+                *chain += usize::from(links.iter().any(|link| link.eq_ignore_ascii_case(&word.value)));
             }
-            Token::Word(_) => after_costly_word = true,
-            Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
-            _ => top.chain += 1,
+            Token::Whitespace(_) | Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) => {}
+            Token::Placeholder(_) | Token::Period => {}
+            _ => *chain += 1,
         }
-        if !matches!(token.token, Token::Word(_)) {
-            after_costly_word = false;
-        }
-        let too_long = open.last().is_some_and(|open| open.chain > CHAIN_MAX);
-        if open.len() > NESTING_MAX || cases + costly > COSTLY_NESTING_MAX || too_long {
+        let too_long = chains.last().is_some_and(|chain| *chain > CHAIN_MAX);
+        if chains.len() > NESTING_MAX || too_long {
             return Err(too_deep());
         }
     }

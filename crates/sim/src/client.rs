@@ -49,6 +49,8 @@ pub struct Hub {
     pub stopping: bool,
     /// Refusals by code, with one message each.
     pub errors: BTreeMap<String, (u64, String)>,
+    /// Transactions refused because something of theirs was lost with a leader: how many, and one of them.
+    pub lost_with_leader: (u64, String),
     pub statements: u64,
     pub committed: u64,
     /// When a transaction last committed, for each client.
@@ -216,6 +218,10 @@ impl Client {
             Err(Failure::Lost) => self.close(),
             Err(Failure::Refused(state, message) | Failure::Unknown(state, message)) => {
                 let mut hub = self.hub.borrow_mut();
+                if message.contains("lost with an earlier leader") {
+                    hub.lost_with_leader.0 += 1;
+                    hub.lost_with_leader.1 = sql.to_owned();
+                }
                 hub.errors.entry(state.to_string()).or_insert_with(|| (0, format!("{message} [{sql}]"))).0 += 1;
             }
             Ok(_) => {}

@@ -304,6 +304,13 @@ impl Run {
                 findings.accuse("errors", format!("{count} × {state}, such as {example:.300}"));
             }
         }
+        let (count, example) = &self.world.hub.borrow().lost_with_leader;
+        if *count > 0 && self.world.faults.is_empty() {
+            findings.accuse(
+                "errors",
+                format!("{count} transactions lost something with a leader although none was lost, such as [{example:.300}]"),
+            );
+        }
     }
 
     fn conclude(self, stalled: Option<String>, findings: Findings) -> Verdict {

@@ -263,7 +263,8 @@ fn what_is_nested_within_the_limit_is_parsed_in_no_time() {
 
 #[test]
 fn calls_nest_as_deep_as_parentheses() {
-    let client = World::new().open("florin");
+    let world = World::new();
+    let client = world.open("florin");
     let sql = format!("SELECT {}NULL{} AS x", "coalesce(nullif(trim(".repeat(60), "), 'a'), 'b')".repeat(60));
     assert_eq!(client.run(&sql), "x\nb\nSELECT 1\n");
 }

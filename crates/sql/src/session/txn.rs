@@ -64,8 +64,10 @@ pub struct Txn {
     /// Of REPEATABLE READ and SERIALIZABLE, from the first read on.
     pub snapshot: Option<Version>,
     pub buffer: Buffer,
-    /// Shards that may hold locks of ours.
+    /// Shards that may hold locks of ours: to be told when it ends.
     pub locked: BTreeSet<ShardId>,
+    /// Shards that said that they hold some: their leader must still know.
+    pub held: BTreeSet<ShardId>,
     /// What was read under locks before it was committed: nobody may hear of it yet.
     pub seen: BTreeMap<ShardId, LogPosition>,
     /// Tables that nobody else may write until we end.
@@ -107,6 +109,7 @@ impl Session {
                 snapshot: None,
                 buffer: Buffer::new(true),
                 locked: BTreeSet::new(),
+                held: BTreeSet::new(),
                 seen: BTreeMap::new(),
                 exclusive: BTreeSet::new(),
                 staged: Staged::default(),
@@ -148,7 +151,7 @@ impl Session {
             isolation: txn.isolation,
             snapshot: snapshot.map_or(Snapshot::Latest, Snapshot::At),
             schema,
-            holds_locks: txn.locked.contains(&shard),
+            holds_locks: txn.held.contains(&shard),
             seen: txn.seen.get(&shard).copied(),
             follower: sight.follower,
         }
@@ -218,6 +221,9 @@ impl Session {
         }
         match self.backend.call(shard, Request::Read { context, reads, wait }).await? {
             Response::Rows { rows, skipped, snapshot, seen } if rows.len() == count => {
+                if locks {
+                    self.txn().held.insert(shard);
+                }
                 if let Some(seen) = seen {
                     let newest = self.txn().seen.entry(shard).or_insert(seen);
                     *newest = seen.max(*newest);
@@ -341,7 +347,10 @@ impl Session {
                 self.txn().locked.insert(*shard);
                 let request = Request::LockTables { context, tables: tables.clone(), exclusive, wait };
                 match self.backend.call(*shard, request).await {
-                    Ok(Response::Done) => break,
+                    Ok(Response::Done) => {
+                        self.txn().held.insert(*shard);
+                        break;
+                    }
                     Ok(other) => return Err(unexpected("a table lock", &other)),
                     Err(error) => self.go_on(error).await?,
                 }
@@ -433,7 +442,7 @@ impl Session {
             writes: writes.remove(&shard).unwrap_or_default(),
             reads: reads.remove(&shard).unwrap_or_default(),
             parts: txn.staged.parts(shard),
-            holds_locks: txn.locked.contains(&shard),
+            holds_locks: txn.held.contains(&shard),
             seen: txn.seen.get(&shard).copied(),
         };
         shards.into_iter().map(part).collect()

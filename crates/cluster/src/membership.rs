@@ -136,6 +136,7 @@ mod tests {
             held: Vec::new(),
             sessions: 0,
             draining: false,
+            disk_full: false,
             sent: Mono(sent),
             echo,
         }

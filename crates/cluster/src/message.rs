@@ -67,6 +67,8 @@ pub struct NodeStatus {
     pub held: Vec<ShardId>,
     pub sessions: u32,
     pub draining: bool,
+    /// Its log cannot be written: it must not lead.
+    pub disk_full: bool,
     /// The sender's clock when it sent this, and what it last heard from the receiver with how long ago: gives the round trip.
     pub sent: Mono,
     pub echo: Option<Echo>,

@@ -179,16 +179,16 @@ pub fn next_change(current: &Replicas, desired: &Replicas, caught_up: impl Fn(No
 
 /// To whom leadership of a shard should go. `None`: it stays.
 ///
-/// `shard`: spreads the shards over equally well placed nodes. `draining`: nodes that said so themselves.
+/// `shard`: spreads the shards over equally well placed nodes. `unfit`: nodes that said themselves that they should not lead.
 pub fn transfer(
     registry: &Registry,
     candidates: &BTreeMap<NodeId, Candidate>,
     current: &Replicas,
     leader: NodeId,
     shard: u32,
-    draining: &dyn Fn(NodeId) -> bool,
+    unfit: &dyn Fn(NodeId) -> bool,
 ) -> Option<NodeId> {
-    let leaves = |n: NodeId| draining(n) || candidates.get(&n).is_none_or(|c| c.record.state != NodeState::Active);
+    let leaves = |n: NodeId| unfit(n) || candidates.get(&n).is_none_or(|c| c.record.state != NodeState::Active);
     let rank_of = |c: &Candidate| rank(registry, &c.record.locality);
     let must_go = leaves(leader) || !current.voters.contains(&leader);
     let mut able: Vec<&Candidate> = candidates

@@ -26,7 +26,7 @@ enum Command {
     Cluster(commands::cluster::Arguments),
     /// Show nodes, shards and who leads
     Status(commands::status::Arguments),
-    /// Move all leaders off a node and stop serving there, failing no request
+    /// Move all leaders off a node before it is stopped, failing no request
     Drain(commands::drain::Arguments),
     /// Remove or replace a node
     Node(commands::node::Arguments),

@@ -32,6 +32,10 @@ pub(crate) async fn run(backend: &NodeBackend, command: &str, arguments: &[Value
         }
         ("replace_node", [old, new]) => {
             let (old, new) = (node_id(old)?, node_id(new)?);
+            if old == new {
+                return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("node {} cannot take its own place", old.0))
+                    .with_hint("Start a new node with --join, and give its number."));
+            }
             change(backend, |r| {
                 r.member_mut(new)?.state = NodeState::Active;
                 remove(r, old)

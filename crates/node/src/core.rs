@@ -84,6 +84,8 @@ pub(crate) struct Core {
     pub rounds: Rounds,
     pub disk_full: bool,
     pub told_peers: Option<Vec<crate::event::Peer>>,
+    pub told_removed: Vec<NodeId>,
+    pub told_own_address: bool,
     pub draining_since: Option<Mono>,
     pub stopped: bool,
     pub shard_effects: Vec<shard::event::ShardEffect>,

@@ -86,6 +86,9 @@ pub enum Effect {
     Engine(EngineCommand),
     /// Peers and where to reach them; sent whenever it changes. The shell connects to these.
     Peers(Vec<Peer>),
+    /// Nodes that were removed from the cluster and have no say in it any more; sent whenever it changes. The shell refuses them; if
+    /// this node is one of them it stops.
+    Removed(Vec<NodeId>),
     /// Something an operator should see in the process's log.
     Report(Report),
     Stopped,

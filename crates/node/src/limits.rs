@@ -23,7 +23,7 @@ pub const TRANSFER_PAUSE: Duration = Duration::from_millis(1_500);
 /// How long a draining node lets its sessions work on before it ends them with `57P01`.
 pub const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 /// After a full disk, the log is tried again after this long.
-pub const DISK_FULL_PAUSE: Duration = Duration::from_secs(1);
+pub const DISK_FULL_PAUSE: Duration = Duration::from_millis(250);
 /// A wait for a lock that a transaction of the registry or the catalog accepts.
 pub const ADMIN_LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Tries of an administrative transaction before its conflict is told.

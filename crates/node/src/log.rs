@@ -100,6 +100,13 @@ impl Core {
             return;
         }
         self.disk_full = full;
+        // Whoever has space leads from now on.
+        self.rounds.placement = self.now.mono;
+        self.rounds.heartbeat = self.now.mono;
+        self.info(match full {
+            true => "the disk is full: the log cannot be written, and leaders go elsewhere",
+            false => "the disk has space again",
+        });
         let shards: Vec<ShardId> = self.replicas.keys().copied().collect();
         for shard in shards {
             self.step_shard(shard, ShardEvent::DiskFull { full });

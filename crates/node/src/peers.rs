@@ -123,6 +123,7 @@ impl Core {
             held: self.replicas.keys().copied().collect(),
             sessions: self.client_sessions() as u32,
             draining: self.draining_since.is_some(),
+            disk_full: self.disk_full,
             sent: self.now.mono,
             echo: None,
         };
@@ -165,6 +166,27 @@ impl Core {
             self.told_peers = Some(peers.clone());
             self.effects.push(Effect::Peers(peers));
         }
+        let gone = |n: &&cluster::NodeRecord| n.state == NodeState::Removed && !self.is_member(n.node);
+        let removed: Vec<NodeId> = self.registry.nodes.values().filter(gone).map(|n| n.node).collect();
+        if self.told_removed != removed {
+            self.told_removed.clone_from(&removed);
+            self.effects.push(Effect::Removed(removed));
+        }
+        self.tell_own_address();
+    }
+
+    /// The others connect to the address in the registry: with another one this node can speak and not hear.
+    fn tell_own_address(&mut self) {
+        let Some(record) = self.registry.nodes.get(&self.config.node) else { return };
+        if self.told_own_address || record.address == self.config.address || self.registry.members().count() == 1 {
+            return;
+        }
+        self.told_own_address = true;
+        let message = format!("the other nodes know this node at {}, but it is told that it is at {}", record.address, self.config.address);
+        let error = Error::new(SqlState::INVALID_PARAMETER_VALUE, message).with_hint(
+            "They cannot reach it. Start it with --listen or --advertise as at first, or let a new node take its place: florin node replace.",
+        );
+        self.fault(error);
     }
 
     /// All others, as far as known: from the registry, before that from how the node was started. A removed node is one of them

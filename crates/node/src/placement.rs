@@ -37,8 +37,8 @@ impl Core {
 
     /// Who should campaign first, and how long elections must wait.
     fn wishes(&mut self, shard: ShardId) {
-        let draining = self.draining_since.is_some();
-        let priority = if draining { 0 } else { placement::priority(&self.registry, self.config.node) };
+        let leaves = self.draining_since.is_some() || self.disk_full;
+        let priority = if leaves { 0 } else { placement::priority(&self.registry, self.config.node) };
         let Some(replica) = self.replicas.get_mut(&shard) else { return };
         let members = replica.shard.members();
         let voters = members.voters.iter().chain(&members.witnesses);
@@ -112,8 +112,8 @@ impl Core {
     fn transfer(&mut self, shard: ShardId, candidates: &BTreeMap<NodeId, Candidate>, current: &Replicas) -> bool {
         let here = self.config.node;
         let told = |n: NodeId| match n == here {
-            true => self.draining_since.is_some(),
-            false => self.members.peer(n).is_some_and(|p| p.status.draining),
+            true => self.draining_since.is_some() || self.disk_full,
+            false => self.members.peer(n).is_some_and(|p| p.status.draining || p.status.disk_full),
         };
         match placement::transfer(&self.registry, candidates, current, here, shard.0, &told) {
             Some(to) => self.ask_transfer(shard, to),

@@ -63,14 +63,15 @@ impl Core {
                 true => (Some(self.config.boot), Some(self.client_sessions() as u32)),
                 false => (peer.map(|p| p.status.boot), peer.map(|p| p.status.sessions)),
             };
-            let draining = match n.node == here {
-                true => self.draining_since.is_some(),
-                false => peer.is_some_and(|p| p.status.draining),
+            let (draining, full) = match n.node == here {
+                true => (self.draining_since.is_some(), self.disk_full),
+                false => peer.map_or((false, false), |p| (p.status.draining, p.status.disk_full)),
             };
             let state = match n.state {
                 NodeState::Removed => "removed",
                 NodeState::Draining => "draining",
                 NodeState::Active if draining => "draining",
+                NodeState::Active if full => "disk full",
                 NodeState::Active => "active",
             };
             vec![

@@ -5,6 +5,7 @@ mod world;
 use base::NodeId;
 use base::locality::LocalityMode;
 use node::Event;
+use std::time::Duration;
 use world::{Rows, World};
 
 const N1: NodeId = NodeId(1);
@@ -173,6 +174,45 @@ fn a_drained_node_hands_over_and_no_statement_fails() {
 }
 
 #[test]
+fn a_leader_whose_disk_is_full_hands_over_and_writes_go_on() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let leader = world.leader(0).expect("there is one");
+    let other = world.nodes().into_iter().find(|n| *n != leader).expect("three nodes");
+    world.full.insert(leader);
+    let begun = world.now.mono;
+    let mut id = 0;
+    while world.leader(0) == Some(leader) || world.leader(1) == Some(leader) {
+        id += 1;
+        let answer = world.query(other, &format!("INSERT INTO t VALUES ({id}, {id})"));
+        assert!(["", "53100"].contains(&answer.state().as_str()), "{answer:?}");
+        world.tick();
+        assert!(world.now.mono.since(begun) < Duration::from_secs(2), "leadership stays where nothing can be written");
+    }
+    world.query(leader, "INSERT INTO t VALUES (1000, 1000)").ok();
+    let states = |w: &World| -> Vec<String> {
+        let table = w.node(other).system_table("florin.nodes").expect("it is one");
+        table.iter().map(|row| format!("{:?}", row[5])).filter(|state| state.contains("disk full")).collect()
+    };
+    assert_eq!(states(&world).len(), 1, "an operator can see it");
+    world.full.clear();
+    world.until("the disk counts as free again", |w| states(w).is_empty());
+    world.query(other, "INSERT INTO t VALUES (1001, 1001)").ok();
+}
+
+#[test]
+fn a_full_disk_of_a_node_that_is_alone_is_told_and_writes_go_on_when_it_has_space() {
+    let mut world = with_table(LocalityMode::Single, 1);
+    world.full.insert(N1);
+    let client = world.connect(N1);
+    world.send(client, "INSERT INTO t VALUES (1, 1)");
+    world.ticks(10);
+    assert_eq!(world.query(N1, "INSERT INTO t VALUES (2, 2)").state(), "53100");
+    world.full.clear();
+    assert!(world.wait(client).errors.is_empty(), "it waited for its turn on the disk");
+    world.query(N1, "INSERT INTO t VALUES (2, 2)").ok();
+}
+
+#[test]
 fn a_removed_node_is_replaced_by_a_spare_one() {
     let mut world = with_table(LocalityMode::ThreeZones, 4);
     world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
@@ -184,6 +224,9 @@ fn a_removed_node_is_replaced_by_a_spare_one() {
         voters.len() == 3 && !voters.contains(&removed)
     });
     assert_eq!(world.query(NodeId(4), "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["10"]]));
+    world.until("every node's shell refuses it, its own too", |w| {
+        w.nodes().iter().all(|n| w.removed.get(n).is_some_and(|told| *told == [removed]))
+    });
 }
 
 #[test]
@@ -228,7 +271,7 @@ fn the_locks_of_a_gateway_that_died_are_given_up() {
 
 #[test]
 fn system_tables_tell_nodes_and_shards() {
-    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let world = with_table(LocalityMode::ThreeZones, 3);
     let node = world.node(NodeId(2));
     let column = |name: &str, at: usize| -> Vec<String> {
         node.system_table(name).expect("it is one").iter().map(|row| format!("{:?}", row[at])).collect()

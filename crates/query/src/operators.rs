@@ -137,7 +137,7 @@ impl OperatorPlanner {
     fn side(&self, expr: Expr, schema: &DFSchema) -> Result<Side> {
         let expr = fold_number(expr);
         let unknown = is_unknown(&expr);
-        let ty = if unknown { PgType::of(oid::UNKNOWN) } else { PgType::of_field(&*expr.to_field(schema)?.1) };
+        let ty = if unknown { PgType::of(oid::UNKNOWN) } else { PgType::of_field(&expr.to_field(schema)?.1) };
         Ok(Side { expr, ty, unknown })
     }
 

@@ -77,6 +77,11 @@ impl Control {
     }
 }
 
+/// True if a line is a command.
+pub fn is_command(line: &str) -> bool {
+    serde_json::from_str::<Command>(line).is_ok()
+}
+
 /// Prints one line of JSON.
 pub fn say(value: &serde_json::Value) {
     let mut out = std::io::stdout().lock();

@@ -110,7 +110,7 @@ impl Pages {
         let leads = leaders.values().filter(|(leader, _)| *leader == Some(self.own.node)).count();
         let gauges = [
             ("sql_sessions", "Open sessions of PostgreSQL clients", self.server.connections() as u64),
-            ("inbox_waiting", "Inputs that wait for the node's thread", self.server.inbox.len() as u64),
+            ("inbox_waiting", "Inputs that wait for the node's thread", self.server.inbox.waiting() as u64),
             ("shards_led", "Shards that this node leads", leads as u64),
             ("resident_bytes", "Memory of the process that is resident", resident_bytes()),
         ];

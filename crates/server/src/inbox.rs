@@ -136,7 +136,7 @@ impl Inbox {
     }
 
     /// Inputs that wait now.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.lock().ready.len()
     }
 
@@ -237,6 +237,6 @@ mod tests {
         inbox.take(Instant::now(), &mut out);
         assert_eq!(out.len(), WAITING_MAX);
         waits.await;
-        assert_eq!(inbox.len(), 1);
+        assert_eq!(inbox.waiting(), 1);
     }
 }

@@ -188,6 +188,7 @@ impl<D: Devices> NodeThread<D> {
                 self.transport.set_peers(&peers);
                 *self.shared.members.lock().unwrap_or_else(PoisonError::into_inner) = peers;
             }
+            Effect::Removed(nodes) => self.transport.set_removed(nodes),
             Effect::Report(report) => self.report(report),
             Effect::Stopped => self.stopped = true,
         }

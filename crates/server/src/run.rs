@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// Stack of a thread that moves bytes.
@@ -117,6 +118,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     let acceptor = TlsAcceptor::from(Arc::new(tls::acceptor(&keys, &node_keys)?));
     let doorkeeper =
         Doorkeeper { keys, internal: Internal { server: Arc::clone(&server) }, members: Arc::clone(&shared.members), own: own.clone() };
+    let mut expelled = transport.expelled.subscribe();
     tokio::spawn(transport::listen(transport, addresses.nodes, acceptor, Arc::new(doorkeeper)));
     tokio::spawn(Arc::clone(&server).listen(addresses.clients));
     let http_address = match &options.http_listen {
@@ -124,7 +126,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
         None => None,
     };
     announce(&options, &own, http_address.as_deref());
-    wait_for_end(&inbox, &mut stopped).await
+    wait_for_end(&inbox, &mut stopped, &mut expelled).await
 }
 
 /// Answers the address at which the pages are.
@@ -184,17 +186,25 @@ async fn settle(directory: &Directory, options: &Options, addresses: &Addresses)
     directory.start()
 }
 
-async fn wait_for_end(inbox: &Inbox, stopped: &mut tokio::sync::watch::Receiver<bool>) -> Result<()> {
+async fn wait_for_end(inbox: &Inbox, stopped: &mut watch::Receiver<bool>, expelled: &mut watch::Receiver<bool>) -> Result<()> {
     let no_signals = |error: io::Error| Error::new(SqlState::INSUFFICIENT_RESOURCES, format!("signals cannot be received: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-    tokio::select! {
+    let removed = tokio::select! {
         _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         _ = interrupt.recv() => {
             tracing::info!("interrupted: stopping at once; what was acknowledged is in the log");
             return Ok(());
         }
-        _ = terminate.recv() => {}
+        _ = expelled.wait_for(|expelled| *expelled) => true,
+        _ = terminate.recv() => false,
+    };
+    if removed {
+        // Nothing here counts any more: it only says goodbye to its clients.
+        inbox.event(Event::Drain);
+        let _ = tokio::time::timeout(STOP_MAX, stopped.wait_for(|stopped| *stopped)).await;
+        return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "this node was removed from its cluster")
+            .with_hint("to use the machine again, start it with an empty directory (--data), --join and --token"));
     }
     tracing::info!("told to stop: handing over what this node leads");
     inbox.event(Event::Drain);

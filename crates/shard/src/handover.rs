@@ -79,7 +79,7 @@ impl Shard {
             return;
         }
         self.refuse_all_waiting(&Refusal::Busy);
-        match self.propose(LogEntry::Handover { to, locks }) {
+        match self.propose_also_when_full(LogEntry::Handover { to, locks }) {
             Ok(_) => self.handing = Some(Handing { to, since: self.now.mono, phase: Phase::Stopped }),
             Err(_) => self.handing = None,
         }
@@ -87,7 +87,7 @@ impl Shard {
 
     /// The target did not catch up. The logged locks must not be taken over later, when they will have changed.
     fn go_on_leading(&mut self) {
-        if self.propose(LogEntry::ClockBound { version: self.state.allowance }).is_ok() {
+        if self.propose_also_when_full(LogEntry::ClockBound { version: self.state.allowance }).is_ok() {
             self.handing = None;
         }
     }

@@ -12,6 +12,7 @@ mod consensus;
 mod entry;
 pub mod event;
 mod flush;
+mod foreign;
 mod handover;
 mod inspect;
 mod keys;
@@ -36,6 +37,7 @@ mod txn;
 mod wire;
 
 pub use consensus::{ELECTION_TICKS, HEARTBEAT_TICKS, PRIORITY_TOP, TICK_MICROS};
+pub use foreign::{foreign_samples, read_foreign};
 pub use inspect::Status;
 pub use lease::LEASE;
 pub use members::MemberList;

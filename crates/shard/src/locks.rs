@@ -341,13 +341,11 @@ mod tests {
                         }
                         locks.release(who);
                     }
-                    _ if locks.waits_of(who).is_empty() => {
-                        if !locks.acquire(who, &what, mode) {
-                            next += 1;
-                            locks.wait(next, who, &what, mode);
-                            if locks.deadlock(who).is_some() {
-                                assert!(locks.cancel(next));
-                            }
+                    _ if locks.waits_of(who).is_empty() && !locks.acquire(who, &what, mode) => {
+                        next += 1;
+                        locks.wait(next, who, &what, mode);
+                        if locks.deadlock(who).is_some() {
+                            assert!(locks.cancel(next));
                         }
                     }
                     _ => {}

@@ -445,6 +445,13 @@ impl Shard {
             let full = Error::new(base::SqlState::DISK_FULL, "the disk of the shard's leader is full");
             return Err(Refusal::Error(full.with_hint("Writes are taken again when space returns.")));
         }
+        self.propose_also_when_full(entry)
+    }
+
+    /// As `propose`, also while this replica's own disk is full: for handing leadership to one that has space. The others can commit
+    /// the entry without this one.
+    pub(crate) fn propose_also_when_full(&mut self, entry: LogEntry) -> Result<u64, Refusal> {
+        assert!(self.serving, "only a leader that serves proposes");
         if self.consensus.last_index() - self.consensus.committed() > UNCOMMITTED_ENTRIES_MAX {
             return Err(Refusal::Busy);
         }

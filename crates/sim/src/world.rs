@@ -327,7 +327,7 @@ impl World {
                 self.broken = Some(Broken::Panic(format!("{node} asks for an engine that the simulator has not: {command:?}")));
             }
             // Clients here never send more than a node takes.
-            Effect::Peers(_) | Effect::ReadClient { .. } => {}
+            Effect::Peers(_) | Effect::Removed(_) | Effect::ReadClient { .. } => {}
             Effect::Report(report) => self.report(at, node, report),
             Effect::Stopped => self.roll_stop(node, boot),
         }

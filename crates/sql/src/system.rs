@@ -23,7 +23,7 @@ pub const NODES: SystemTable = SystemTable {
         ("sql_address", TEXT),
         ("city", TEXT),
         ("zone", TEXT),
-        // active, draining or removed
+        // active, disk full, draining or removed
         ("state", TEXT),
         ("alive", BOOL),
         ("boot", INT8),

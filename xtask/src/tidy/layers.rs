@@ -6,13 +6,14 @@ use std::process::Command;
 
 /// From the lowest to the highest. A crate may import those before it, less what `NEVER` says.
 const LAYERS: &[&str] =
-    &["base", "storage", "sql", "ledger", "clearing", "shard", "cluster", "node", "query", "sim", "server", "florin", "xtask"];
+    &["base", "storage", "sql", "ledger", "clearing", "shard", "cluster", "node", "query", "sim", "server", "fuzz", "florin", "xtask"];
 
 /// Pairs that the order would allow and a reason forbids.
 const NEVER: &[(&str, &str, &str)] = &[
     ("sim", "query", "the simulator must not wait for the vectorised engine's build"),
     ("server", "sim", "the shell and the simulator drive a node alike and never see each other"),
     ("node", "query", "only the shell links the vectorised engine"),
+    ("florin", "fuzz", "the program needs no fuzzing"),
     ("shard", "sql", "a shard knows rows, not statements"),
 ];
 

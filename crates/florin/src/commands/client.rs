@@ -1,7 +1,9 @@
 //! A short-lived SQL connection to a node, for the commands that ask or tell a running cluster something.
 
+use super::tls::Tls;
 use base::{Error, Result, SqlState};
-use tokio_postgres::{NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 #[derive(clap::Args)]
 pub struct Connection {
@@ -14,6 +16,9 @@ pub struct Connection {
     /// File with the role's password
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<std::path::PathBuf>,
+    /// The cluster's certificate authority (tls/ca.pem of any data directory): the node must prove that it belongs to it
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<std::path::PathBuf>,
 }
 
 /// Runs one statement and answers its rows, values as text.
@@ -41,7 +46,11 @@ async fn run(connection: &Connection, sql: &str) -> Result<Vec<SimpleQueryRow>> 
             .map_err(|error| Error::new(SqlState::IO_ERROR, format!("{} could not be read: {error}", file.display())))?;
         config.password(password.trim_end_matches(['\r', '\n']));
     }
-    let (client, driver) = config.connect(NoTls).await.map_err(|error| from_client(&error, &connection.sql))?;
+    // What stays on the machine need not be encrypted.
+    let local = host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    config.ssl_mode(if local && connection.ca.is_none() { SslMode::Disable } else { SslMode::Require });
+    let (client, driver) =
+        config.connect(Tls::new(connection.ca.as_deref())?).await.map_err(|error| from_client(&error, &connection.sql))?;
     let driver = tokio::spawn(driver);
     let answer = client.simple_query(sql).await.map_err(|error| from_client(&error, &connection.sql));
     drop(client);
@@ -67,7 +76,14 @@ fn from_client(error: &tokio_postgres::Error, address: &str) -> Error {
             }
             converted
         }
-        None => Error::new(SqlState::CONNECTION_FAILURE, format!("no answer from {address}: {error}"))
-            .with_hint("is the node running, and is this its SQL address? See `florin start --sql-listen`"),
+        None if error.to_string().contains("password missing") => {
+            Error::new(SqlState::INVALID_PASSWORD, format!("the node at {address} asks for a password"))
+                .with_hint("put it into a file that only you can read, and name the file with --password-file")
+        }
+        None => {
+            let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
+            Error::new(SqlState::CONNECTION_FAILURE, format!("no answer from {address}: {error}{cause}"))
+                .with_hint("is the node running, and is this its SQL address? See `florin start --sql-listen`")
+        }
     }
 }

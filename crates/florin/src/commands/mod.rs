@@ -8,6 +8,7 @@ pub mod node;
 pub mod sim;
 pub mod start;
 pub mod status;
+pub mod tls;
 
 /// Tells a person what went wrong and, where known, what to do.
 pub fn print_error(error: &base::Error) {

@@ -36,11 +36,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Remove { connection, node } => {
             query(&connection, &format!("SELECT florin.remove_node({node})"))?;
-            println!("node {node} is being removed");
+            println!("node {node} is being removed: its replicas move to the others, then it stops. `florin status` shows how far it is.");
         }
         Command::Replace { connection, old, new } => {
             query(&connection, &format!("SELECT florin.replace_node({old}, {new})"))?;
-            println!("node {new} takes the place of node {old}");
+            println!("node {new} takes the place of node {old}, which then stops. `florin status` shows how far it is.");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -70,7 +70,7 @@ impl View {
                     let picture = observe::picture(&self.targets).await.unwrap_or_default();
                     self.show(&picture);
                 }
-                Style::Lines if frame % 2 == 0 => {
+                Style::Lines if frame.is_multiple_of(2) => {
                     let rate = self.board.rates(1)[0];
                     println!(
                         "{:>6.2} s  {rate:>6} payments/s  {:>7} posted",

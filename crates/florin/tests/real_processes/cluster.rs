@@ -57,6 +57,10 @@ impl Cluster {
         self.directory.join(format!("node{node}"))
     }
 
+    fn log(&self, node: usize) -> PathBuf {
+        self.directory.join(format!("node{node}.log"))
+    }
+
     fn spawn(&mut self, node: usize, join: bool) {
         let address = self.network.address(node + 1);
         let (city, zone) = PLACES[node];
@@ -89,7 +93,7 @@ impl Cluster {
             let other = if node == 0 { 2 } else { 1 };
             command.args(["--join", &format!("{}:5434", self.network.address(other)), "--token", &self.token, "--join-retry"]);
         }
-        let log = File::options().create(true).append(true).open(self.directory.join(format!("node{node}.log"))).expect("writable");
+        let log = File::options().create(true).append(true).open(self.log(node)).expect("writable");
         command.stdin(Stdio::piped()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         self.children[node] = Some(command.spawn().expect("the program was built"));
     }
@@ -127,9 +131,22 @@ impl Cluster {
 
     /// A new process with an empty directory takes the place of one that lost its data.
     pub fn replace(&mut self, node: usize) {
-        let number = &self.rows(&format!("SELECT node FROM florin.nodes WHERE zone = '{}'", PLACES[node].1))[0][0];
+        let number = &self.rows(&format!("SELECT node FROM florin.nodes WHERE zone = '{}' AND state <> 'removed'", PLACES[node].1))[0][0];
         self.sql(&format!("SELECT florin.remove_node({number})")).expect("a majority is there");
         self.spawn(node, true);
+    }
+
+    /// Writes until the node has used up the log files that it made ahead of time and says that its disk is full.
+    pub fn exhaust_log(&self, node: usize) {
+        const LINE: &str = "the disk is full: the log cannot be written";
+        let said = || std::fs::read_to_string(self.log(node)).unwrap_or_default().matches(LINE).count();
+        let (before, start) = (said(), Instant::now());
+        self.sql("CREATE TABLE IF NOT EXISTS bulk (id bigserial PRIMARY KEY, bytes text)").expect("the cluster serves");
+        while said() == before {
+            assert!(start.elapsed() < READY_MAX, "node {node} never notices that its disk is full\n{}", self.logs());
+            // Refused, or moved to another node, once it has.
+            drop(self.sql("INSERT INTO bulk (bytes) VALUES (repeat('x', 500000))"));
+        }
     }
 
     #[allow(unsafe_code, reason = "sending a signal has no safe interface in the standard library")]
@@ -264,7 +281,7 @@ impl Cluster {
     /// The last lines of each node's log, for a failure's text.
     pub fn logs(&self) -> String {
         let tail = |node: usize| {
-            let text = std::fs::read_to_string(self.directory.join(format!("node{node}.log"))).unwrap_or_default();
+            let text = std::fs::read_to_string(self.log(node)).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             format!("--- node {node}\n{}\n", lines[lines.len().saturating_sub(12)..].join("\n"))
         };

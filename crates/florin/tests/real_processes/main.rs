@@ -11,27 +11,42 @@ mod network;
 mod traffic;
 
 use cluster::Cluster;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use traffic::Traffic;
 
 /// Longest time without a commit that the promises allow at a fault (RTO at p99), on a machine that five nodes share with the test.
 const GAP_MAX: Duration = Duration::from_secs(2);
 /// Traffic before a fault, during it, and after it was healed.
-const CALM: Duration = Duration::from_secs(2);
+const CALM: Duration = Duration::from_secs(1);
 const FAULT: Duration = Duration::from_secs(4);
 
-/// Two clusters at once would share the two cores that the promises are measured on.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// One cluster serves all faults, one after the other: two at once would share the two cores that the promises are measured on, and a new
+/// one for each would cost more time than the faults. A fault that fails takes it with it, so that the next begins with a sound one.
+static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
 
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+fn alone() -> MutexGuard<'static, Option<Cluster>> {
+    CLUSTER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The namespaces, mounts and processes would outlive the tests.
+extern "C" fn remove_cluster() {
+    drop(alone().take());
+}
+
+fn start_cluster() -> Option<Cluster> {
+    static AT_EXIT: Once = Once::new();
+    // SAFETY: the function takes no arguments, touches only what lives as long as the process, and does not unwind past the call in practice:
+    // dropping a cluster ignores what cannot be removed.
+    #[allow(unsafe_code, reason = "the standard library has no end of the process to hook on")]
+    AT_EXIT.call_once(|| assert_eq!(unsafe { libc::atexit(remove_cluster) }, 0, "there is room for one more"));
+    Cluster::start("faults")
 }
 
 /// Runs a scenario under traffic: calm, fault, healing, calm, then the checks.
 fn under_traffic(name: &str, gap_max: Duration, fault: impl FnOnce(&mut Cluster), heal: impl FnOnce(&mut Cluster)) {
-    let _alone = alone();
-    let Some(mut cluster) = Cluster::start(name) else { return };
+    let mut kept = alone();
+    let Some(mut cluster) = kept.take().or_else(start_cluster) else { return };
     let traffic = Traffic::start(&cluster);
     std::thread::sleep(CALM);
     let from = traffic.now();
@@ -47,6 +62,7 @@ fn under_traffic(name: &str, gap_max: Duration, fault: impl FnOnce(&mut Cluster)
     let gap = told.longest_gap(from, until);
     println!("{name}: {} commits, longest gap {} ms", told.acknowledged(), gap.as_millis());
     assert!(gap <= gap_max, "{name}: nobody could commit for {} ms, more than {} ms", gap.as_millis(), gap_max.as_millis());
+    *kept = Some(cluster);
 }
 
 #[test]
@@ -101,6 +117,7 @@ fn a_full_disk_refuses_writes_clearly_and_recovers() {
         |c| {
             cell.set(c.leader());
             disk::fill(&c.data(cell.get()));
+            c.exhaust_log(cell.get());
         },
         |c| disk::free(&c.data(cell.get())),
     );

@@ -36,6 +36,7 @@ pub struct Told {
 
 impl Traffic {
     pub fn start(cluster: &Cluster) -> Traffic {
+        cluster.sql("DROP TABLE IF EXISTS marks, totals").expect("the cluster serves");
         cluster.sql("CREATE TABLE marks (client int, number bigint, PRIMARY KEY (client, number))").expect("the cluster serves");
         cluster.sql("CREATE TABLE totals (client int PRIMARY KEY, count bigint NOT NULL)").expect("the cluster serves");
         for client in 0..CLIENTS {

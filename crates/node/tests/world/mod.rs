@@ -3,7 +3,7 @@
 use base::locality::LocalityMode;
 use base::{Error, Locality, Mono, NodeId, Now, SessionId, ShardId, Wall};
 use node::config::NodeConfig;
-use node::event::{Effect, Event, Report, TICK_MICROS};
+use node::event::{DiskError, Effect, Event, Report, TICK_MICROS};
 use node::{Node, Peer, Start};
 use sql::client::{ClientRequest, ClientResponse};
 use std::cell::RefCell;
@@ -77,6 +77,10 @@ pub struct World {
     next_session: u64,
     /// Nodes that hear and say nothing.
     pub cut: BTreeSet<NodeId>,
+    /// Nodes whose log cannot be written for want of space.
+    pub full: BTreeSet<NodeId>,
+    /// What each node's shell was told to refuse.
+    pub removed: BTreeMap<NodeId, Vec<NodeId>>,
     pub faults: Vec<Error>,
 }
 
@@ -95,6 +99,8 @@ impl World {
             answers: BTreeMap::new(),
             next_session: 0,
             cut: BTreeSet::new(),
+            full: BTreeSet::new(),
+            removed: BTreeMap::new(),
             faults: Vec::new(),
         };
         world.start(NodeId(1), place(1), Start::New { mode });
@@ -232,8 +238,11 @@ impl World {
                 }
             }
             Effect::WriteLog(write) => {
-                self.machines[&from].disk.write(&write);
-                self.queue.push_back((from, Event::LogWritten { sequence: write.sequence, result: Ok(()) }));
+                let result = if self.full.contains(&from) { Err(DiskError::Full) } else { Ok(()) };
+                if result.is_ok() {
+                    self.machines[&from].disk.write(&write);
+                }
+                self.queue.push_back((from, Event::LogWritten { sequence: write.sequence, result }));
             }
             Effect::Job { shard, job } => {
                 let result = (job.run)();
@@ -249,6 +258,7 @@ impl World {
             Effect::Report(Report::Fault(error)) => self.faults.push(error),
             Effect::Stopped => self.machines.get_mut(&from).expect("it runs").stopped = true,
             Effect::Engine(_) => panic!("there is no engine here"),
+            Effect::Removed(nodes) => drop(self.removed.insert(from, nodes)),
             Effect::Peers(_) | Effect::Report(_) | Effect::ReadClient { .. } => {}
         }
     }

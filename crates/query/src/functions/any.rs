@@ -50,7 +50,7 @@ impl In {
         let args: Vec<Expr> = args.iter().cloned().map(fold_number).collect();
         let types: Vec<Option<PgType>> = args
             .iter()
-            .map(|arg| if is_unknown(arg) { Ok(None) } else { Ok(Some(PgType::of_field(&*arg.to_field(schema)?.1))) })
+            .map(|arg| if is_unknown(arg) { Ok(None) } else { Ok(Some(PgType::of_field(&arg.to_field(schema)?.1))) })
             .collect::<Result<_>>()?;
         let Some(target) = list_type(&types) else { return Ok(None) };
         let mut converted = Vec::with_capacity(args.len());

@@ -40,9 +40,9 @@ pub fn single_row(query: &mut Query) -> Option<Expr> {
 /// A condition of a correlated subquery that is not an equality, taken out of it.
 enum Guard {
     /// On the outer query's columns alone.
-    Outer(Expr),
+    Outer(Box<Expr>),
     /// Outer side, operator, inner side.
-    Compared(Expr, BinaryOperator, Expr),
+    Compared(Box<Expr>, BinaryOperator, Box<Expr>),
 }
 
 /// Takes the conditions out that the planner cannot decorrelate.
@@ -113,7 +113,7 @@ fn sides(expr: &Expr, inner: &[String]) -> (bool, bool) {
 
 fn guard(condition: &Expr, inner: &[String]) -> Option<Guard> {
     match sides(condition, inner) {
-        (false, true) => return Some(Guard::Outer(condition.clone())),
+        (false, true) => return Some(Guard::Outer(Box::new(condition.clone()))),
         (true, true) => {}
         _ => return None,
     }
@@ -127,8 +127,8 @@ fn guard(condition: &Expr, inner: &[String]) -> Option<Guard> {
         _ => return None,
     };
     match (sides(left, inner), sides(right, inner)) {
-        ((false, true), (true, false)) => Some(Guard::Compared(left.as_ref().clone(), op.clone(), right.as_ref().clone())),
-        ((true, false), (false, true)) => Some(Guard::Compared(right.as_ref().clone(), flipped, left.as_ref().clone())),
+        ((false, true), (true, false)) => Some(Guard::Compared(left.clone(), op.clone(), right.clone())),
+        ((true, false), (false, true)) => Some(Guard::Compared(right.clone(), flipped, left.clone())),
         _ => None,
     }
 }
@@ -137,8 +137,8 @@ fn guard(condition: &Expr, inner: &[String]) -> Option<Guard> {
 /// or is refused.
 fn guarded(query: &Query, guards: Vec<Guard>) -> Expr {
     let conditions = guards.into_iter().map(|guard| match guard {
-        Guard::Outer(condition) => condition,
-        Guard::Compared(outer, op, inner) => Expr::Nested(Box::new(binary(outer, op, aggregated(query, call(SINGLE, vec![inner]))))),
+        Guard::Outer(condition) => *condition,
+        Guard::Compared(outer, op, inner) => Expr::Nested(Box::new(binary(*outer, op, aggregated(query, call(SINGLE, vec![*inner]))))),
     });
     let condition = conditions.reduce(|a, b| binary(a, BinaryOperator::And, b)).unwrap_or_else(null);
     Expr::Case {

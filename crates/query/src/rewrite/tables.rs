@@ -39,7 +39,7 @@ pub fn function_as_subquery(factor: &mut TableFactor) -> Result<(), Error> {
     if function.name == "unnest" && function.args.len() != 1 {
         return Err(Error::unsupported("unnest of several arrays"));
     }
-    *factor = function.as_subquery()?;
+    *factor = function.into_subquery()?;
     Ok(())
 }
 
@@ -52,7 +52,7 @@ fn arguments(args: &[FunctionArg]) -> Result<Vec<Expr>, Error> {
 }
 
 impl TableFunction {
-    fn as_subquery(self) -> Result<TableFactor, Error> {
+    fn into_subquery(self) -> Result<TableFactor, Error> {
         let first = self.alias.as_ref().and_then(|alias| alias.columns.first()).map(|column| column.name.clone());
         let name = first
             .or_else(|| self.alias.as_ref().map(|alias| alias.name.clone()))

@@ -119,6 +119,7 @@ impl LogFiles for FileLogFiles {
 
 fn fill(path: &Path, bytes: usize) -> std::io::Result<()> {
     let mut file = File::create(path)?;
+    reserve(&file, bytes)?;
     let zeros = vec![0; ZEROS_BYTES.min(bytes)];
     let mut left = bytes;
     while left > 0 {
@@ -127,6 +128,15 @@ fn fill(path: &Path, bytes: usize) -> std::io::Result<()> {
         left -= here;
     }
     file.sync_all()
+}
+
+/// Takes the space before anything is written, so that a full disk is noticed at once and each time it is tried again.
+fn reserve(file: &File, bytes: usize) -> std::io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64) {
+        // Not every file system can: then writing finds out.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+        other => other.map_err(std::io::Error::from),
+    }
 }
 
 fn read_salt(directory: &Path) -> Result<Option<u64>> {

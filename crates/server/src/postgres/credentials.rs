@@ -36,6 +36,12 @@ pub enum Method {
     Scram(ScramSecret),
 }
 
+impl Default for Credentials {
+    fn default() -> Credentials {
+        Credentials::new()
+    }
+}
+
 impl Credentials {
     pub fn new() -> Credentials {
         Credentials { catalog: watch::Sender::new(None), mock_key: random(), patience: ROLES_MAX }

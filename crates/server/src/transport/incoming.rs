@@ -2,7 +2,7 @@
 
 use super::frame::{self, FRAME_BYTES_MAX, JOIN_BYTES_MAX};
 use super::links::Passage;
-use super::{Transport, prepare, tls};
+use super::{REMOVED, Transport, prepare, tls};
 use crate::identity::node_of;
 use crate::inbox::Input;
 use base::NodeId;
@@ -91,6 +91,12 @@ async fn greet(
     }
     let node = session.peer_certificates().and_then(|chain| chain.first()).and_then(node_of);
     match node {
+        Some(node) if transport.is_removed(node) => {
+            refused(&format!("node {} was removed from the cluster", node.0));
+            // It may be gone already; if not it learns why.
+            let _ = tokio::time::timeout(HANDSHAKE_MAX, tell_removed(&mut stream)).await;
+            None
+        }
         Some(node) => {
             transport.metrics.peer_connections.add(1);
             Some((node, stream))
@@ -109,6 +115,15 @@ async fn join(stream: &mut TlsStream<TcpStream>, admission: &dyn Admission) -> s
     stream.shutdown().await
 }
 
+async fn tell_removed(stream: &mut TlsStream<TcpStream>) -> std::io::Result<()> {
+    stream.write_all(REMOVED).await?;
+    stream.shutdown().await?;
+    // Read until it closes, so that the word is not lost to a reset.
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
 /// Hands a member's frames to the node until the connection ends.
 async fn receive(transport: &Transport, from: NodeId, mut stream: TlsStream<TcpStream>) {
     let mut buffer = BytesMut::new();
@@ -117,6 +132,11 @@ async fn receive(transport: &Transport, from: NodeId, mut stream: TlsStream<TcpS
         match stream.read_buf(&mut buffer).await {
             Ok(bytes) if bytes > 0 => {}
             _ => return,
+        }
+        if transport.is_removed(from) {
+            // What it says does not count, also while it is told why.
+            let _ = tokio::time::timeout(HANDSHAKE_MAX, tell_removed(&mut stream)).await;
+            return;
         }
         let mut inputs = Vec::new();
         loop {

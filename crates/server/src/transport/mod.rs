@@ -22,21 +22,30 @@ use links::Links;
 use node::event::Peer;
 use outgoing::PeerLink;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 /// A peer that acknowledges nothing for this long is taken for unreachable, and the connection is made anew.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
+/// What a node that was removed from the cluster is told when it connects.
+const REMOVED: &[u8] = b"removed";
+
 pub struct Transport {
     own: NodeId,
     runtime: Handle,
     connector: TlsConnector,
     peers: Mutex<FxHashMap<NodeId, Arc<PeerLink>>>,
+    /// Shut out for good: their certificates are still valid, their membership is not.
+    removed: Mutex<BTreeSet<NodeId>>,
+    /// True once this node has learned that it is one of them.
+    pub expelled: Arc<watch::Sender<bool>>,
     pub links: Arc<Links>,
     pub inbox: Arc<Inbox>,
     pub metrics: Arc<Metrics>,
@@ -54,7 +63,17 @@ impl Transport {
         metrics: Arc<Metrics>,
     ) -> Result<Transport> {
         let connector = TlsConnector::from(Arc::new(tls::connector(cluster, node)?));
-        Ok(Transport { own: node.node, runtime, connector, peers: Mutex::default(), links, inbox, metrics })
+        Ok(Transport {
+            own: node.node,
+            runtime,
+            connector,
+            peers: Mutex::default(),
+            removed: Mutex::default(),
+            expelled: Arc::new(watch::Sender::new(false)),
+            links,
+            inbox,
+            metrics,
+        })
     }
 
     /// Connects to these peers from now on, and to no others.
@@ -74,10 +93,28 @@ impl Transport {
                 None => {
                     let link = Arc::new(PeerLink::new(peer));
                     known.insert(peer.node, Arc::clone(&link));
-                    self.runtime.spawn(outgoing::run(link, self.connector.clone(), Arc::clone(&self.links), Arc::clone(&self.metrics)));
+                    let connect = outgoing::Connect {
+                        connector: self.connector.clone(),
+                        links: Arc::clone(&self.links),
+                        metrics: Arc::clone(&self.metrics),
+                        expelled: Arc::clone(&self.expelled),
+                    };
+                    self.runtime.spawn(outgoing::run(link, connect));
                 }
             }
         }
+    }
+
+    /// These were removed from the cluster: nothing is taken from them any more.
+    pub fn set_removed(&self, nodes: Vec<NodeId>) {
+        if nodes.contains(&self.own) {
+            self.expelled.send_replace(true);
+        }
+        *self.removed.lock().unwrap_or_else(PoisonError::into_inner) = nodes.into_iter().collect();
+    }
+
+    fn is_removed(&self, node: NodeId) -> bool {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner).contains(&node)
     }
 
     /// Queues a frame. It is lost if the peer is unknown.

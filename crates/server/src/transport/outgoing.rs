@@ -1,7 +1,7 @@
 //! The connection to one peer: a bounded queue and the task that empties it.
 
 use super::links::Links;
-use super::{frame, prepare};
+use super::{REMOVED, frame, prepare};
 use crate::identity::node_name;
 use crate::metrics::Metrics;
 use base::NodeId;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -125,8 +125,18 @@ impl Queue {
     }
 }
 
+/// With what a peer is connected.
+pub struct Connect {
+    pub connector: TlsConnector,
+    pub links: Arc<Links>,
+    pub metrics: Arc<Metrics>,
+    /// Told if the peer says that this node was removed from the cluster.
+    pub expelled: Arc<watch::Sender<bool>>,
+}
+
 /// Keeps the peer connected until it is no peer any more.
-pub async fn run(link: Arc<PeerLink>, connector: TlsConnector, links: Arc<Links>, metrics: Arc<Metrics>) {
+pub async fn run(link: Arc<PeerLink>, with: Connect) {
+    let Connect { connector, links, metrics, expelled } = with;
     let mut backoff = BACKOFF_MIN;
     let mut reported = false;
     while let Some((address, changes)) = link.address() {
@@ -137,6 +147,10 @@ pub async fn run(link: Arc<PeerLink>, connector: TlsConnector, links: Arc<Links>
                 (backoff, reported) = (BACKOFF_MIN, false);
                 match send(&link, stream, changes, &links, &metrics).await {
                     Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                        expelled.send_replace(true);
+                        return;
+                    }
                     Err(error) => tracing::info!(peer = %link.node, %error, "the connection broke"),
                 }
             }
@@ -171,22 +185,31 @@ async fn send(link: &PeerLink, stream: TlsStream<TcpStream>, changes: u64, links
         if !link.fill(&mut out, changes, links, metrics) {
             return write.shutdown().await;
         }
-        if out.is_empty() {
-            tokio::select! {
-                () = link.changed.notified() => {}
-                // A peer sends nothing on this connection: what comes is its end, or a refusal.
-                result = read.read(&mut unexpected) => {
-                    result?;
-                    return Err(io::Error::new(io::ErrorKind::ConnectionReset, "closed by the peer"));
-                }
+        let sending = async {
+            if out.is_empty() {
+                link.changed.notified().await;
+                return Ok(());
             }
-            continue;
+            write.write_all(&out).await?;
+            write.flush().await
+        };
+        tokio::select! {
+            biased;
+            // A peer sends nothing on this connection: what comes is its end, or a refusal.
+            result = read.read(&mut unexpected) => return Err(farewell(&unexpected[..result?])),
+            result = sending => result?,
         }
-        write.write_all(&out).await?;
-        write.flush().await?;
         out.clear();
         if out.capacity() > 4 * WRITE_BYTES {
             out = BytesMut::new();
         }
     }
+}
+
+/// Why the peer ended the connection.
+fn farewell(said: &[u8]) -> io::Error {
+    if said == REMOVED {
+        return io::Error::new(io::ErrorKind::PermissionDenied, "this node was removed from the cluster");
+    }
+    io::Error::new(io::ErrorKind::ConnectionReset, "closed by the peer")
 }

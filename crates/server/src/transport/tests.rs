@@ -64,7 +64,7 @@ async fn frames_reach_a_peer_that_knows_who_sent_them() {
 async fn a_cut_loses_frames_and_keeps_the_connection() {
     let cluster = ClusterKeys::make().expect("keys");
     let (one, two) = (member(&cluster, 1, "a1").await, member(&cluster, 2, "a2").await);
-    one.transport.set_peers(&[two.peer.clone()]);
+    one.transport.set_peers(std::slice::from_ref(&two.peer));
     one.transport.send(NodeId(2), Bytes::from_static(b"before"));
     assert_eq!(next_frame(&two).await.1, Bytes::from_static(b"before"));
     let cut = |zones: &str| serde_json::from_str(&format!("{{\"cut_zones\": {zones}}}")).expect("settings");
@@ -83,12 +83,31 @@ async fn a_cut_loses_frames_and_keeps_the_connection() {
 async fn nodes_of_other_clusters_are_refused() {
     let (cluster, stranger) = (ClusterKeys::make().expect("keys"), ClusterKeys::make().expect("keys"));
     let (one, two) = (member(&stranger, 1, "a1").await, member(&cluster, 2, "a2").await);
-    one.transport.set_peers(&[two.peer.clone()]);
+    one.transport.set_peers(std::slice::from_ref(&two.peer));
     one.transport.send(NodeId(2), Bytes::from_static(b"hello"));
     while two.transport.metrics.peer_refused.get() == 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(two.transport.metrics.peer_frames_in.get(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_removed_is_refused_and_told() {
+    let cluster = ClusterKeys::make().expect("keys");
+    let (one, two) = (member(&cluster, 1, "a1").await, member(&cluster, 2, "a2").await);
+    one.transport.set_peers(std::slice::from_ref(&two.peer));
+    one.transport.send(NodeId(2), Bytes::from_static(b"while it was a member"));
+    next_frame(&two).await;
+    two.transport.set_removed(vec![NodeId(1)]);
+    one.transport.send(NodeId(2), Bytes::from_static(b"afterwards"));
+    let mut expelled = one.transport.expelled.subscribe();
+    expelled.wait_for(|expelled| *expelled).await.expect("its sender lives");
+    assert!(two.transport.inbox.waiting() == 0, "nothing more was taken from it");
+    // A new connection is refused as well.
+    let again = member(&cluster, 1, "a1").await;
+    again.transport.set_peers(std::slice::from_ref(&two.peer));
+    again.transport.expelled.subscribe().wait_for(|expelled| *expelled).await.expect("its sender lives");
+    assert!(!*two.transport.expelled.borrow());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,10 +5,12 @@ use base::{Error, Result, SqlState};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Application protocols (ALPN) on the port for nodes.
@@ -93,6 +95,69 @@ pub fn for_clients(chain: Vec<CertificateDer<'static>>, key: rustls::pki_types::
         .map_err(faulty)?;
     config.alpn_protocols = vec![b"postgresql".to_vec()];
     Ok(config)
+}
+
+/// For the commands that ask a node of another machine. Without an authority the other end is taken on trust.
+///
+/// # Errors
+/// If the authority's file cannot be read or is none.
+pub fn for_commands(ca: Option<&Path>) -> Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(faulty)?;
+    let Some(path) = ca else {
+        return Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(OnTrust(provider()))).with_no_client_auth());
+    };
+    let wrong = |why: &dyn std::fmt::Display| {
+        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{} is no certificate authority: {why}", path.display()))
+            .with_hint("each node has the cluster's in its data directory: tls/ca.pem")
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong(&"there is no certificate in it"));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Trusts any certificate, as long as its key signs the handshake.
+#[derive(Debug)]
+struct OnTrust(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for OnTrust {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Trusts exactly the authority whose fingerprint the join token carries.

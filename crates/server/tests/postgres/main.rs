@@ -94,7 +94,7 @@ fn passwords_are_proved_and_wrong_ones_refused() {
         let client = connect(config(&world).password(PASSWORD)).await.expect("the right password");
         assert_eq!(echo(&client, "hello").await, "hello");
         for (user, password) in [("florin", "wrong"), ("nobody", PASSWORD)] {
-            let error = connect(config(&world).user(user).password(password)).await.err().expect("refused");
+            let error = connect(config(&world).user(user).password(password)).await.expect_err("refused");
             assert_eq!(error.code().map(|code| code.code()), Some(SqlState::INVALID_PASSWORD.as_str()), "{user}: {error}");
         }
     });

@@ -167,11 +167,7 @@ impl Bank {
             15 => self.cluster.loss_ppm = [0, 20_000, 200_000][self.prng.below(3) as usize],
             16 => self.cluster.disk_delay = [0, 2_000, 60_000][self.prng.below(3) as usize],
             17 => self.cluster.jobs_held = self.prng.one_in(2),
-            18..=19 => {
-                if *down != Some(node) {
-                    self.cluster.shard(node).flush_now();
-                }
-            }
+            18..=19 if *down != Some(node) => self.cluster.shard(node).flush_now(),
             20 if !self.witness => {
                 if let Some(leader) = self.cluster.leaders().first().copied() {
                     let more = self.nodes + self.prng.below(2) as u32;

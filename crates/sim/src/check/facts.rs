@@ -42,9 +42,12 @@ impl Inserts {
 /// Numbers of a sequence as clients got them.
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
-    given: BTreeMap<i64, (u32, Micros)>,
-    twice: Vec<(i64, (u32, Micros), (u32, Micros))>,
+    given: BTreeMap<i64, Given>,
+    twice: Vec<(i64, Given, Given)>,
 }
+
+/// To which client, and when.
+type Given = (u32, Micros);
 
 impl Numbers {
     pub fn record(&mut self, number: i64, client: u32, at: Micros) {

@@ -14,6 +14,9 @@ use base::{Error, Result, ShardId, StorageId, Version};
 use std::sync::Arc;
 use storage::access::{BASE_GUARDED, Key, Row, SCAN_ROWS_MAX};
 
+/// Makes a row's new values of its old ones.
+pub(super) type RowChange<'a> = dyn Fn(Vec<Value>, &Run) -> Result<Vec<Value>> + 'a;
+
 impl Session {
     /// Adds an entry for each row. `at`: the index's position.
     pub(super) async fn build_index(&mut self, table: &Arc<Table>, at: usize, run: &mut Run) -> Exec<()> {
@@ -66,13 +69,7 @@ impl Session {
     }
 
     /// Writes all rows of `old` anew as rows of `new`, which has storages of its own. `change` makes a row's new values.
-    pub(super) async fn rewrite_table(
-        &mut self,
-        old: &Arc<Table>,
-        new: &Arc<Table>,
-        change: &dyn Fn(Vec<Value>, &Run) -> Result<Vec<Value>>,
-        run: &mut Run,
-    ) -> Exec<()> {
+    pub(super) async fn rewrite_table(&mut self, old: &Arc<Table>, new: &Arc<Table>, change: &RowChange<'_>, run: &mut Run) -> Exec<()> {
         let (from, to) = (TableInfo::new(old.clone()).map_err(Error::from)?, TableInfo::new(new.clone()).map_err(Error::from)?);
         let mut scanner = self.whole_table(old, old.storage);
         while let Some(chunk) = self.next_chunk(&mut scanner, SCAN_ROWS_MAX, run).await? {

@@ -18,7 +18,8 @@ pub enum Constraint {
     /// `column`: where it was written.
     Check {
         name: Option<String>,
-        expression: ast::Expr,
+        /// Its text.
+        expression: String,
         column: Option<String>,
     },
 }
@@ -35,7 +36,7 @@ pub fn of_table(constraint: &ast::TableConstraint) -> Result<Constraint> {
             Ok(Constraint::Unique { name: unique.name.as_ref().map(fold), columns: columns(&unique.columns)? })
         }
         ast::TableConstraint::Check(check) => {
-            Ok(Constraint::Check { name: check.name.as_ref().map(fold), expression: (*check.expr).clone(), column: None })
+            Ok(Constraint::Check { name: check.name.as_ref().map(fold), expression: check.expr.to_string(), column: None })
         }
         ast::TableConstraint::ForeignKey(_) => Err(foreign_key()),
         other => Err(Error::unsupported(format!("the constraint {other}"))),

@@ -26,6 +26,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use storage::access::{BASE_GUARDED, DROP_KEY_PREFIX, Key, KeyRead, LockMode, Row, SCHEMA_KEY, Write};
 
+/// The schema's next version, and what each shard notes of it.
+pub(crate) type SchemaChange = (SchemaVersion, Vec<(ShardId, Write)>);
+
 impl Session {
     pub(crate) async fn run_definition(&mut self, statement: &ast::Statement, run: &mut Run) -> Exec<String> {
         let tag = match statement {
@@ -200,7 +203,7 @@ impl Session {
     }
 
     /// At commit: the new version and what was given up, for every shard. `None`: no schema change.
-    pub(crate) fn finish_ddl(&mut self) -> Result<Option<(SchemaVersion, Vec<(ShardId, Write)>)>> {
+    pub(crate) fn finish_ddl(&mut self) -> Result<Option<SchemaChange>> {
         let Some(ddl) = self.txn().ddl.clone() else { return Ok(None) };
         let version = SchemaVersion(ddl.counters.version.0 + 1);
         let counters = Counters { version, ..ddl.counters };

@@ -197,7 +197,7 @@ impl Session {
                     None if !taken(&base) => base,
                     None => (1..).map(|n| format!("{base}{n}")).find(|name| !taken(name)).expect("there are more numbers than names"),
                 };
-                table.checks.push(Check { name, expression: expression.to_string() });
+                table.checks.push(Check { name, expression });
                 Ok(None)
             }
         }
@@ -368,7 +368,7 @@ fn column_option(option: &ast::ColumnOptionDef, name: &str, at: usize, ty: Type,
             draft.constraints.push(Constraint::Unique { name: constraint_name, columns: vec![name.to_owned()] });
         }
         ast::ColumnOption::Check(check) => {
-            let expression = (*check.expr).clone();
+            let expression = check.expr.to_string();
             draft.constraints.push(Constraint::Check { name: constraint_name, expression, column: Some(name.to_owned()) });
         }
         ast::ColumnOption::ForeignKey(_) => return Err(constraint::foreign_key()),

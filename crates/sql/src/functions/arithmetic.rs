@@ -60,7 +60,7 @@ pub(super) fn rem_integers(args: &[Value], _: &Context) -> Result<Value> {
     })
 }
 
-fn numerics<'a>(args: &'a [Value]) -> Result<(&'a crate::value::Numeric, &'a crate::value::Numeric)> {
+fn numerics(args: &[Value]) -> Result<(&crate::value::Numeric, &crate::value::Numeric)> {
     match args {
         [Value::Numeric(a), Value::Numeric(b)] => Ok((a, b)),
         _ => Err(mismatch()),

@@ -178,13 +178,7 @@ fn word(word: &[u8], first: bool) -> Option<Last> {
     }
     if is(&["by", "group", "distinct", "cast", "interval", "fetch", "extract", "over", "with", "as", "union", "intersect", "except"]) {
         // `AS` and ORDER BY are common on the hot path and harmless where no literal follows, which cannot be told here.
-        return if is(&["as"]) {
-            Some(Last::Name)
-        } else if is(&["by"]) {
-            None
-        } else {
-            None
-        };
+        return is(&["as"]).then_some(Last::Name);
     }
     const BEFORE_STRINGS: &[&str] = &[
         "select",

@@ -37,6 +37,7 @@ pub(crate) fn digit_count(value: u128) -> u32 {
     value.checked_ilog10().map_or(1, |log| log + 1)
 }
 
+#[allow(clippy::should_implement_trait, reason = "arithmetic can overflow: `add` and the others answer an error, unlike operators")]
 impl Numeric {
     pub const ZERO: Numeric = Numeric { digits: 0, scale: 0 };
     pub const ONE: Numeric = Numeric { digits: 1, scale: 0 };

@@ -86,6 +86,11 @@ impl World {
         client
     }
 
+    /// False once the session has ended.
+    pub fn is_open(&self, client: &client::Client<'_>) -> bool {
+        self.tasks.borrow().contains_key(&client.session)
+    }
+
     /// Polls all sessions until none of them can go on.
     pub fn settle(&self) {
         let mut context = TaskContext::from_waker(Waker::noop());

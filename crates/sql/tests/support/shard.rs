@@ -220,7 +220,9 @@ impl Shard {
         self.waits.remove(&txn);
         self.locks.values_mut().for_each(|held| held.retain(|(holder, _)| *holder != txn));
         self.locks.retain(|_, held| !held.is_empty());
-        self.tables.values_mut().for_each(|users| drop(users.remove(&txn)));
+        for users in self.tables.values_mut() {
+            users.remove(&txn);
+        }
     }
 }
 

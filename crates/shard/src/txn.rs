@@ -60,7 +60,8 @@ impl Shard {
             }
             self.locks.release(txn);
             let (version, index) = self.admit(context.snapshot)?;
-            return Ok((Response::Committed { version }, index));
+            let seen = context.seen.map_or(0, |seen| seen.index);
+            return Ok((Response::Committed { version }, index.max(seen)));
         }
         self.validate(context, writes, reads, parts)?;
         let version = self.clock.tick(self.now.wall);

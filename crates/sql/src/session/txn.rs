@@ -220,7 +220,7 @@ impl Session {
         }
         let count = reads.len();
         let context = self.context(shard, sight);
-        let locked: Vec<Key> = if locks { reads.iter().map(|read| read.key.clone()).collect() } else { Vec::new() };
+        let locked = reads.iter().enumerate().filter(|(_, read)| read.lock.is_some()).map(|(at, read)| (at, read.key.clone())).collect();
         if locks {
             // Even a refused or interrupted request may have taken some.
             self.txn().locked.insert(shard);
@@ -315,21 +315,20 @@ impl Session {
         self.check_read_set()
     }
 
-    fn remember_locked(&mut self, shard: ShardId, keys: Vec<Key>, rows: &[Option<Found>], skipped: &[u32]) {
+    /// `keys`: those that were locked, with their places in the answer.
+    fn remember_locked(&mut self, shard: ShardId, mut keys: Vec<(usize, Key)>, rows: &[Option<Found>], skipped: &[u32]) {
         let txn = self.txn();
+        keys.retain(|(at, _)| !skipped.contains(&(*at as u32)));
         if keys.is_empty() || txn.locked_count > LOCKED_ROWS_MAX {
             return;
         }
-        let seen = |(at, key): (usize, Key)| (key, rows[at].as_ref().map_or(Version::ZERO, |found| found.version));
-        let kept: Vec<(Key, Version)> = keys.into_iter().enumerate().filter(|(at, _)| !skipped.contains(&(*at as u32))).map(seen).collect();
-        if kept.is_empty() {
-            return;
-        }
-        txn.locked_count += kept.len();
-        txn.locked_rows.entry(shard).or_default().extend(kept);
+        txn.locked_count += keys.len();
         if txn.locked_count > LOCKED_ROWS_MAX {
             txn.locked_rows.clear();
+            return;
         }
+        let seen = |at: usize| rows[at].as_ref().map_or(Version::ZERO, |found| found.version);
+        txn.locked_rows.entry(shard).or_default().extend(keys.into_iter().map(|(at, key)| (key, seen(at))));
     }
 
     fn remember_range(&mut self, shard: ShardId, range: KeyRange) -> Result<()> {

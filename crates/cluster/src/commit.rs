@@ -43,6 +43,10 @@ pub enum Output {
     Answer(Result<Version, Failure>),
     /// An answer that the protocol does not allow: to be reported.
     Fault(Error),
+    /// Every participant has logged that the transaction is committed: this one need not remember it for the others.
+    Settled {
+        shard: ShardId,
+    },
     Finished,
 }
 
@@ -55,7 +59,9 @@ enum Phase {
     Preparing {
         refused: Option<Failure>,
     },
-    Deciding,
+    Deciding {
+        committed: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -70,6 +76,8 @@ pub struct Commit {
     txn: TxnId,
     participants: Vec<Participant>,
     phase: Phase,
+    /// The client was answered.
+    told: bool,
 }
 
 impl Commit {
@@ -89,7 +97,8 @@ impl Commit {
             outputs.push(Output::Send { shard, request });
         }
         let participants = shards.into_iter().map(|shard| Participant { shard, prepared: None, acknowledged: false }).collect();
-        Commit { txn: context.txn, participants, phase: if one { Phase::One } else { Phase::Preparing { refused: None } } }
+        let phase = if one { Phase::One } else { Phase::Preparing { refused: None } };
+        Commit { txn: context.txn, participants, phase, told: false }
     }
 
     pub fn txn(&self) -> TxnId {
@@ -102,20 +111,78 @@ impl Commit {
             Phase::One => self.one(shard, resent, response, outputs),
             Phase::OneInquiry(_) => self.one_inquiry(response, outputs),
             Phase::Preparing { .. } => self.prepared(shard, resent, response, outputs),
-            Phase::Deciding => self.acknowledged(shard, response, outputs),
+            Phase::Deciding { .. } => self.acknowledged(shard, response, outputs),
         }
+    }
+
+    /// The client waits no longer. `unsent`: says of a participant that its request had no effect and, once forgotten, never will.
+    ///
+    /// The client hears `reason` if that makes it certain that nothing is ever committed, else that the outcome is not known. In the
+    /// latter case the machine goes on, but now asks the shards to refuse what they have not logged: no commit comes out of the
+    /// blue long after the client turned to something else.
+    pub fn give_up(&mut self, unsent: &dyn Fn(ShardId) -> bool, reason: Error, outputs: &mut Vec<Output>) {
+        if self.told {
+            return;
+        }
+        match &self.phase {
+            Phase::One => {
+                let shard = self.participants[0].shard;
+                if unsent(shard) {
+                    outputs.push(Output::Forget { shard });
+                    self.end(Err(Failure::Error(reason)), outputs);
+                    return;
+                }
+                self.tell(Err(unknown_outcome(self.txn)), outputs);
+                outputs.push(Output::Forget { shard });
+                self.inquire(shard, outputs);
+                self.phase = Phase::OneInquiry(Failure::Error(reason));
+            }
+            Phase::Preparing { .. } => {
+                if self.participants.iter().any(|p| p.prepared.is_none() && unsent(p.shard)) {
+                    self.answer_and_decide(Err(Failure::Error(reason)), outputs);
+                    return;
+                }
+                self.tell(Err(unknown_outcome(self.txn)), outputs);
+                for shard in self.participants.iter().filter(|p| p.prepared.is_none()).map(|p| p.shard) {
+                    outputs.push(Output::Forget { shard });
+                    self.inquire(shard, outputs);
+                }
+            }
+            Phase::OneInquiry(_) => self.tell(Err(unknown_outcome(self.txn)), outputs),
+            Phase::Deciding { .. } => unreachable!("who decides has answered"),
+        }
+    }
+
+    /// True if `give_up` would leave no doubt.
+    pub fn is_certain(&self, unsent: &dyn Fn(ShardId) -> bool) -> bool {
+        match self.phase {
+            Phase::One => unsent(self.participants[0].shard),
+            Phase::Preparing { .. } => self.participants.iter().any(|p| p.prepared.is_none() && unsent(p.shard)),
+            Phase::OneInquiry(_) | Phase::Deciding { .. } => false,
+        }
+    }
+
+    fn tell(&mut self, answer: Result<Version, Failure>, outputs: &mut Vec<Output>) {
+        if !std::mem::replace(&mut self.told, true) {
+            outputs.push(Output::Answer(answer));
+        }
+    }
+
+    fn end(&mut self, answer: Result<Version, Failure>, outputs: &mut Vec<Output>) {
+        self.tell(answer, outputs);
+        outputs.push(Output::Finished);
     }
 
     fn one(&mut self, shard: ShardId, resent: bool, response: Response, outputs: &mut Vec<Output>) {
         match response {
-            Response::Committed { version } => outputs.extend([Output::Answer(Ok(version)), Output::Finished]),
+            Response::Committed { version } => self.end(Ok(version), outputs),
             other => {
                 let failure = failure_of(other);
                 if resent {
-                    outputs.push(Output::Send { shard, request: Request::Inquire { txn: self.txn, refuse: true } });
+                    self.inquire(shard, outputs);
                     self.phase = Phase::OneInquiry(failure);
                 } else {
-                    outputs.extend([Output::Answer(Err(failure)), Output::Finished]);
+                    self.end(Err(failure), outputs);
                 }
             }
         }
@@ -124,9 +191,12 @@ impl Commit {
     fn one_inquiry(&mut self, response: Response, outputs: &mut Vec<Output>) {
         let Phase::OneInquiry(failure) = &self.phase else { return };
         match response {
-            Response::Outcome(Outcome::Committed(version)) => outputs.extend([Output::Answer(Ok(version)), Output::Finished]),
-            Response::Outcome(Outcome::Aborted) => outputs.extend([Output::Answer(Err(failure.clone())), Output::Finished]),
-            other => outputs.extend([Output::Answer(Err(unknown_outcome(self.txn))), Output::Fault(unexpected(&other)), Output::Finished]),
+            Response::Outcome(Outcome::Committed(version)) => self.end(Ok(version), outputs),
+            Response::Outcome(Outcome::Aborted) => self.end(Err(failure.clone()), outputs),
+            other => {
+                outputs.push(Output::Fault(unexpected(&other)));
+                self.end(Err(unknown_outcome(self.txn)), outputs);
+            }
         }
     }
 
@@ -148,9 +218,10 @@ impl Commit {
                 let failure = refused.take().unwrap_or_else(|| Failure::Error(aborted(self.txn)));
                 self.answer_and_decide(Err(failure), outputs);
             }
-            // It has forgotten transactions as old as this one: a recovery of those that prepared will say the same.
+            // It has forgotten transactions as old as this one. Participants that wait for the decision find it among themselves.
             other @ Response::Outcome(Outcome::Active | Outcome::Unknown) => {
-                outputs.extend([Output::Answer(Err(unknown_outcome(self.txn))), Output::Fault(unexpected(&other)), Output::Finished]);
+                outputs.push(Output::Fault(unexpected(&other)));
+                self.end(Err(unknown_outcome(self.txn)), outputs);
             }
             refusal if resent => {
                 self.phase = Phase::Preparing { refused: Some(failure_of(refusal)) };
@@ -161,17 +232,17 @@ impl Commit {
     }
 
     fn inquire(&self, shard: ShardId, outputs: &mut Vec<Output>) {
-        outputs.push(Output::Send { shard, request: Request::Inquire { txn: self.txn, refuse: true } });
+        outputs.push(Output::Send { shard, request: Request::Inquire { txn: self.txn, refuse: true, recovery: false } });
     }
 
     fn answer_and_decide(&mut self, answer: Result<Version, Failure>, outputs: &mut Vec<Output>) {
         let version = answer.as_ref().ok().copied();
-        outputs.push(Output::Answer(answer));
+        self.tell(answer, outputs);
         self.decide(version, outputs);
     }
 
     fn decide(&mut self, version: Option<Version>, outputs: &mut Vec<Output>) {
-        self.phase = Phase::Deciding;
+        self.phase = Phase::Deciding { committed: version.is_some() };
         for participant in &self.participants {
             let shard = participant.shard;
             outputs.extend([Output::Forget { shard }, Output::Send { shard, request: Request::Decide { txn: self.txn, version } }]);
@@ -184,7 +255,8 @@ impl Commit {
         }
         self.participant(shard).acknowledged = true;
         if self.participants.iter().all(|p| p.acknowledged) {
-            outputs.push(Output::Finished);
+            let committed = matches!(self.phase, Phase::Deciding { committed: true });
+            finish(&self.participants, committed, outputs);
         }
     }
 
@@ -198,26 +270,27 @@ impl Commit {
 pub struct Recovery {
     txn: TxnId,
     participants: Vec<Participant>,
-    decided: bool,
+    /// `Some(None)`: aborted.
+    decided: Option<Option<Version>>,
 }
 
 impl Recovery {
     pub fn start(txn: TxnId, participants: &[ShardId], outputs: &mut Vec<Output>) -> Recovery {
         for &shard in participants {
-            outputs.push(Output::Send { shard, request: Request::Inquire { txn, refuse: true } });
+            outputs.push(Output::Send { shard, request: Request::Inquire { txn, refuse: true, recovery: true } });
         }
         let participants = participants.iter().map(|&shard| Participant { shard, prepared: None, acknowledged: false }).collect();
-        Recovery { txn, participants, decided: false }
+        Recovery { txn, participants, decided: None }
     }
 
     pub fn answered(&mut self, shard: ShardId, response: Response, outputs: &mut Vec<Output>) {
-        if self.decided {
+        if let Some(version) = self.decided {
             if response != Response::Done {
                 outputs.push(Output::Fault(unexpected(&response)));
             }
             self.participant(shard).acknowledged = true;
             if self.participants.iter().all(|p| p.acknowledged) {
-                outputs.push(Output::Finished);
+                finish(&self.participants, version.is_some(), outputs);
             }
             return;
         }
@@ -230,14 +303,13 @@ impl Recovery {
             }
             Response::Outcome(Outcome::Committed(version)) => self.decide(Some(version), outputs),
             Response::Outcome(Outcome::Aborted) => self.decide(None, outputs),
-            // Also one that has forgotten transactions as old as this: it may have committed it. Without its word nothing may be
-            // decided; the participant reports the transaction again.
+            // The participant reports the transaction again.
             other => outputs.extend([Output::Fault(unexpected(&other)), Output::Finished]),
         }
     }
 
     fn decide(&mut self, version: Option<Version>, outputs: &mut Vec<Output>) {
-        self.decided = true;
+        self.decided = Some(version);
         for participant in &self.participants {
             let shard = participant.shard;
             outputs.extend([Output::Forget { shard }, Output::Send { shard, request: Request::Decide { txn: self.txn, version } }]);
@@ -247,6 +319,14 @@ impl Recovery {
     fn participant(&mut self, shard: ShardId) -> &mut Participant {
         self.participants.iter_mut().find(|p| p.shard == shard).expect("only participants are asked")
     }
+}
+
+/// All have logged the decision. Aborted transactions are not asked for: who has none of it says so at any time.
+fn finish(participants: &[Participant], committed: bool, outputs: &mut Vec<Output>) {
+    if committed {
+        outputs.extend(participants.iter().map(|p| Output::Settled { shard: p.shard }));
+    }
+    outputs.push(Output::Finished);
 }
 
 fn all_prepared(participants: &[Participant]) -> Option<Version> {
@@ -276,10 +356,10 @@ fn unexpected(response: &Response) -> Error {
 }
 
 fn unknown_outcome(txn: TxnId) -> Failure {
-    Failure::Error(Error::new(
-        base::SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
-        format!("it is not known whether transaction {txn} was committed"),
-    ))
+    Failure::Error(
+        Error::new(base::SqlState::TRANSACTION_RESOLUTION_UNKNOWN, format!("it is not known whether transaction {txn} was committed"))
+            .with_hint("It is committed as a whole or not at all. Look whether its rows are there before trying again."),
+    )
 }
 
 #[cfg(test)]
@@ -379,6 +459,11 @@ mod tests {
                 recovery = Some(Recovery::start(txn(), &all, &mut outputs));
                 take(&mut outputs, true, &mut sends, &mut answer);
             }
+            if answer.is_none() && prng.one_in(40) {
+                let asked: Vec<ShardId> = sends.iter().filter(|s| !s.0 && !s.3).map(|s| s.1).collect();
+                commit.give_up(&|shard| asked.contains(&shard), interrupted(), &mut outputs);
+                take(&mut outputs, false, &mut sends, &mut answer);
+            }
             if sends.is_empty() {
                 break;
             }
@@ -396,6 +481,12 @@ mod tests {
             take(&mut outputs, of_recovery, &mut sends, &mut answer);
         }
         let answer = answer.expect("the client hears the outcome");
+        let unknown = |e: &Failure| matches!(e, Failure::Error(e) if e.state() == SqlState::TRANSACTION_RESOLUTION_UNKNOWN);
+        if answer.as_ref().is_err_and(unknown) {
+            let outcomes: Vec<_> = models.values().filter_map(|m| m.outcome).collect();
+            assert!(outcomes.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}: decided two ways");
+            return;
+        }
         for model in models.values() {
             match &answer {
                 Ok(version) => assert_eq!(model.outcome, Some(Some(*version)), "seed {seed}"),
@@ -405,6 +496,42 @@ mod tests {
         if answer.is_err() {
             assert!(models.values().any(|m| m.prepared.is_none() || m.outcome == Some(None)), "seed {seed}: a recovery could commit it");
         }
+    }
+
+    fn interrupted() -> Error {
+        Error::new(SqlState::QUERY_CANCELED, "canceled")
+    }
+
+    #[test]
+    fn a_commit_that_reached_nobody_is_given_up_with_certainty() {
+        for shards in 1..4 {
+            let mut outputs = Vec::new();
+            let mut commit = Commit::start(&context(), parts(shards), &mut outputs);
+            outputs.clear();
+            commit.give_up(&|shard| shard.0 + 1 == shards, interrupted(), &mut outputs);
+            let told = outputs.iter().find_map(|o| if let Output::Answer(answer) = o { Some(answer.clone()) } else { None });
+            assert_eq!(told, Some(Err(Failure::Error(interrupted()))));
+            assert!(!outputs.iter().any(|o| matches!(o, Output::Send { request: Request::Commit { .. } | Request::Prepare { .. }, .. })));
+        }
+    }
+
+    #[test]
+    fn a_commit_that_may_have_happened_is_given_up_as_unknown_and_does_not_happen_later() {
+        let mut outputs = Vec::new();
+        let mut commit = Commit::start(&context(), parts(1), &mut outputs);
+        outputs.clear();
+        commit.give_up(&|_| false, interrupted(), &mut outputs);
+        assert!(matches!(
+            &outputs[..],
+            [
+                Output::Answer(Err(Failure::Error(e))),
+                Output::Forget { .. },
+                Output::Send { request: Request::Inquire { refuse: true, recovery: false, .. }, .. }
+            ] if e.state() == SqlState::TRANSACTION_RESOLUTION_UNKNOWN
+        ));
+        outputs.clear();
+        commit.answered(ShardId(0), false, Response::Outcome(Outcome::Aborted), &mut outputs);
+        assert!(matches!(&outputs[..], [Output::Finished]), "the client is not told twice: {outputs:?}");
     }
 
     fn take(
@@ -419,7 +546,7 @@ mod tests {
                 Output::Forget { shard } => sends.retain(|s| s.0 != of_recovery || s.1 != shard),
                 Output::Answer(result) => assert!(answer.replace(result).is_none(), "answered twice"),
                 Output::Fault(error) => panic!("{error}"),
-                Output::Finished => {}
+                Output::Settled { .. } | Output::Finished => {}
             }
         }
     }

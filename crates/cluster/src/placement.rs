@@ -109,6 +109,9 @@ fn quotas(mode: LocalityMode) -> (usize, usize) {
 
 /// Where the voters should stand, given the nodes that can take part.
 pub fn desired(registry: &Registry, candidates: &BTreeMap<NodeId, Candidate>, current: &Replicas) -> Replicas {
+    if let Some(alone) = downgraded(registry, candidates, current) {
+        return alone;
+    }
     let (wanted, per_city) = quotas(registry.mode);
     let spare = candidates.values().any(|c| c.usable() && c.alive() && !current.votes(c.record.node));
     let lost = |c: &Candidate| spare && c.silent_for.is_some_and(|s| s >= REPLACE_AFTER);
@@ -148,6 +151,27 @@ pub fn desired(registry: &Registry, candidates: &BTreeMap<NodeId, Candidate>, cu
         if Some(node) == witness { replicas.witnesses.push(node) } else { replicas.voters.push(node) }
     }
     replicas.sorted()
+}
+
+/// A downgrade: the surviving zone's replica is the only voter, the other zone's follows without a vote. The witness has nothing to decide: it leaves, and comes
+/// back with the other zone's vote.
+fn downgraded(registry: &Registry, candidates: &BTreeMap<NodeId, Candidate>, current: &Replicas) -> Option<Replicas> {
+    let zone = registry.downgraded.as_ref().filter(|_| registry.mode == LocalityMode::DualActive)?;
+    let survives = |c: &&Candidate| {
+        let node = c.record.node;
+        c.usable() && c.record.locality == *zone && (c.alive() || current.voters.contains(&node)) && !current.witnesses.contains(&node)
+    };
+    let voter = candidates.values().filter(survives).min_by_key(|c| (!current.voters.contains(&c.record.node), c.record.node))?;
+    let follows = |n: &NodeId| *n != voter.record.node && candidates.get(n).is_some_and(Candidate::usable);
+    let learners = current.voters.iter().chain(&current.learners).copied().filter(follows).collect();
+    Some(Replicas { voters: vec![voter.record.node], witnesses: Vec::new(), learners }.sorted())
+}
+
+/// True if the zone that was left out of a downgrade can take its part again: one of its replicas has caught up, and a node for the witness is there.
+pub fn is_downgrade_over(registry: &Registry, candidates: &BTreeMap<NodeId, Candidate>, current: &Replicas) -> bool {
+    let Some(zone) = registry.downgraded.as_ref() else { return false };
+    let outside = || candidates.values().filter(|c| c.usable() && c.record.locality != *zone && c.alive() && c.alive_for >= SETTLE);
+    outside().count() >= 2 && outside().any(|c| current.learners.contains(&c.record.node) && c.caught_up)
 }
 
 /// The one that is a witness already, else the least preferred.
@@ -305,6 +329,26 @@ mod tests {
         registry.member_mut(NodeId(2)).expect("there").state = NodeState::Removed;
         candidates.get_mut(&NodeId(2)).expect("there").record.state = NodeState::Removed;
         assert_eq!(desired(&registry, &candidates, &voters(&[1, 2, 3])), voters(&[1, 3, 4]));
+    }
+
+    #[test]
+    fn a_downgrade_leaves_one_voter_until_the_other_zone_has_caught_up() {
+        let (mut registry, mut candidates) = world(LocalityMode::DualActive, &[("x", "a"), ("x", "b"), ("x", "c")]);
+        let whole = Replicas { voters: vec![NodeId(1), NodeId(2)], witnesses: vec![NodeId(3)], learners: Vec::new() };
+        assert_eq!(desired(&registry, &candidates, &voters(&[1])), whole);
+        registry.downgraded = Some(registry.nodes[&NodeId(1)].locality.clone());
+        candidates.get_mut(&NodeId(2)).expect("there").silent_for = Some(Duration::from_secs(9));
+        let alone = Replicas { voters: vec![NodeId(1)], witnesses: Vec::new(), learners: vec![NodeId(2)] };
+        assert_eq!(desired(&registry, &candidates, &whole), alone);
+        assert_eq!(desired(&registry, &candidates, &alone), alone);
+        assert!(!is_downgrade_over(&registry, &candidates, &alone));
+        let peer = candidates.get_mut(&NodeId(2)).expect("there");
+        (peer.silent_for, peer.caught_up) = (None, false);
+        assert!(!is_downgrade_over(&registry, &candidates, &alone));
+        candidates.get_mut(&NodeId(2)).expect("there").caught_up = true;
+        assert!(is_downgrade_over(&registry, &candidates, &alone));
+        registry.downgraded = None;
+        assert_eq!(desired(&registry, &candidates, &alone), whole);
     }
 
     #[test]

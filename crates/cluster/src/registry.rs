@@ -55,6 +55,8 @@ pub struct Registry {
     pub shards: u32,
     /// Zones in order of preference for leadership; those not listed come after, cities of listed ones first.
     pub zones: Vec<Locality>,
+    /// In dual-active mode: the zone that serves alone until the other has caught up. An operator's decision.
+    pub downgraded: Option<Locality>,
     /// The id that the next added node gets: ids are never reused.
     pub next_node: u32,
     pub nodes: BTreeMap<NodeId, NodeRecord>,
@@ -63,14 +65,22 @@ pub struct Registry {
 impl Registry {
     /// Before anything is known.
     pub fn empty() -> Registry {
-        Registry { version: 0, mode: LocalityMode::Single, shards: 0, zones: Vec::new(), next_node: 1, nodes: BTreeMap::new() }
+        Registry {
+            version: 0,
+            mode: LocalityMode::Single,
+            shards: 0,
+            zones: Vec::new(),
+            downgraded: None,
+            next_node: 1,
+            nodes: BTreeMap::new(),
+        }
     }
 
     /// A new cluster of one node.
     pub fn new(mode: LocalityMode, shards: u32, first: NodeRecord) -> Registry {
         let next_node = first.node.0 + 1;
         let zones = vec![first.locality.clone()];
-        Registry { version: 1, mode, shards, zones, next_node, nodes: BTreeMap::from([(first.node, first)]) }
+        Registry { version: 1, mode, shards, zones, downgraded: None, next_node, nodes: BTreeMap::from([(first.node, first)]) }
     }
 
     pub fn members(&self) -> impl Iterator<Item = &NodeRecord> {
@@ -119,6 +129,13 @@ impl Registry {
         key.freeze()
     }
 
+    pub fn downgrade_key() -> Key {
+        let mut key = BytesMut::with_capacity(5);
+        key.put_u32(STORAGE.0);
+        key.put_u8(b'd');
+        key.freeze()
+    }
+
     pub fn node_key(node: NodeId) -> Key {
         let mut key = BytesMut::with_capacity(9);
         key.put_u32(STORAGE.0);
@@ -140,7 +157,7 @@ impl Registry {
             zones: self.zones.clone(),
             next_node: self.next_node,
         };
-        let mut rows = vec![(Registry::cluster_key(), encode(&cluster))];
+        let mut rows = vec![(Registry::cluster_key(), encode(&cluster)), (Registry::downgrade_key(), encode(&self.downgraded))];
         rows.extend(self.nodes.values().map(|n| (Registry::node_key(n.node), encode(n))));
         rows
     }
@@ -150,9 +167,11 @@ impl Registry {
     pub fn from_rows<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Registry> {
         let mut cluster: Option<ClusterRecord> = None;
         let mut nodes = BTreeMap::new();
+        let mut downgraded = None;
         for (key, row) in rows {
             match key.get(4) {
                 Some(b'c') => cluster = Some(decode(row)?),
+                Some(b'd') => downgraded = decode(row)?,
                 Some(b'n') => {
                     let record: NodeRecord = decode(row)?;
                     nodes.insert(record.node, record);
@@ -163,7 +182,7 @@ impl Registry {
         let Some(c) = cluster else {
             return Err(Error::new(SqlState::DATA_CORRUPTED, "the node registry has no row for the cluster"));
         };
-        Ok(Registry { version: c.version, mode: c.mode, shards: c.shards, zones: c.zones, next_node: c.next_node, nodes })
+        Ok(Registry { version: c.version, mode: c.mode, shards: c.shards, zones: c.zones, downgraded, next_node: c.next_node, nodes })
     }
 }
 
@@ -199,6 +218,7 @@ mod tests {
         let mut registry = Registry::new(LocalityMode::ThreeZones, 2, first());
         let added = registry.add("b:1", "b:2", Locality::default()).expect("there is room");
         assert_eq!(added, NodeId(2));
+        registry.downgraded = Some(first().locality);
         let rows = registry.rows();
         let back = Registry::from_rows(rows.iter().map(|(k, r)| (&k[..], &r[..]))).expect("rows are whole");
         assert_eq!(back, registry);

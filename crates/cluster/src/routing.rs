@@ -104,7 +104,7 @@ impl Routing {
     /// `redirects`: how often this request was sent again at once already.
     pub fn judge(&mut self, shard: ShardId, asked: NodeId, redirects: u32, response: &Response) -> Verdict {
         match response {
-            Response::Refused(Refusal::NotLeader(instead)) => {
+            Response::Refused(Refusal::NotLeader(instead) | Refusal::Lost(instead)) => {
                 self.refused(shard, asked, *instead);
                 if instead.is_some() && redirects < REDIRECTS_MAX { Verdict::Redirect } else { Verdict::Later }
             }

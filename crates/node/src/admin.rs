@@ -14,7 +14,7 @@ use storage::access::{Key, KeyRead, LockMode, LockWait, Request, Response, Row, 
 
 /// Names with their parameters, as an error shows them.
 const COMMANDS: &str = "add_node(address, sql_address, city, zone), remove_node(node), replace_node(old, new), drain(node), undrain(node), \
-     mode([mode]), primary_zone(city, zone), transfer(shard, node), status()";
+     mode([mode]), primary_zone(city, zone), downgrade([city, zone]), transfer(shard, node), status()";
 
 pub(crate) async fn run(backend: &NodeBackend, command: &str, arguments: &[Value]) -> Result<Value> {
     let name = command.strip_prefix("florin.").unwrap_or(command);
@@ -58,6 +58,20 @@ pub(crate) async fn run(backend: &NodeBackend, command: &str, arguments: &[Value
         ("primary_zone", [city, zone]) => {
             let place = Locality { city: text(city)?, zone: text(zone)? };
             change(backend, |r| prefer(r, &place)).await?;
+            Ok(Value::Text(Arc::from(place.to_string())))
+        }
+        ("downgrade", []) => {
+            let core = backend.core.borrow();
+            Ok(core.registry.downgraded.as_ref().map_or(Value::Null, |zone| Value::Text(Arc::from(zone.to_string()))))
+        }
+        ("downgrade", [city, zone]) => {
+            let place = Locality { city: text(city)?, zone: text(zone)? };
+            backend.core.borrow().may_downgrade(&place)?;
+            change(backend, |r| {
+                r.downgraded = Some(place.clone());
+                Ok(())
+            })
+            .await?;
             Ok(Value::Text(Arc::from(place.to_string())))
         }
         ("transfer", [shard, node]) => transfer(backend, shard, node),
@@ -133,7 +147,7 @@ fn node_id(value: &Value) -> Result<NodeId> {
 }
 
 /// Changes the registry in a transaction; runs again after a conflict.
-async fn change<T>(backend: &NodeBackend, edit: impl Fn(&mut Registry) -> Result<T>) -> Result<T> {
+pub(crate) async fn change<T>(backend: &NodeBackend, edit: impl Fn(&mut Registry) -> Result<T>) -> Result<T> {
     let mut tries = 0;
     loop {
         tries += 1;

@@ -6,11 +6,12 @@
 use crate::core::{Core, Work};
 use crate::limits::BACKGROUND_MAX;
 use crate::slot::Slot;
-use base::{Error, Mono, NodeId, RequestId, SessionId, ShardId, SqlState, TxnId};
+use base::{Error, Mono, NodeId, RequestId, Retry, SessionId, ShardId, SqlState, TxnId};
 use cluster::Message;
 use cluster::routing::{LEADERLESS_MAX, RESEND_DELAY, RETRY_DELAY, Verdict};
 use shard::event::ShardEvent;
 use sql::backend::CallError;
+use std::collections::BTreeSet;
 use storage::access::{Context, LockWait, Refusal, Request, Response};
 
 pub(crate) type CallSlot = Slot<Result<Response, CallError>>;
@@ -46,7 +47,8 @@ pub(crate) struct Call {
     pub request: Request,
     pub owner: Owner,
     pub place: Place,
-    pub sends: u32,
+    /// How often it was sent without it being certain that the copy had no effect and never will.
+    copies: u32,
     redirects: u32,
     started: Mono,
     /// Since when no node answered it or could be asked.
@@ -76,6 +78,11 @@ fn locking_txn(request: &Request) -> Option<TxnId> {
 
 fn may_wait(request: &Request) -> bool {
     matches!(request, Request::Read { wait: LockWait::Wait(_), .. } | Request::LockTables { wait: LockWait::Wait(_), .. })
+}
+
+/// It was waited for long enough: the statement is not run again unseen.
+pub(crate) fn leaderless(message: String) -> Error {
+    Error::new(SqlState::CANNOT_CONNECT_NOW, message).with_retry(Retry::Never)
 }
 
 /// What a session sees of a shard's answer.
@@ -118,7 +125,7 @@ impl Core {
             request,
             owner,
             place: Place::Parked { until: now },
-            sends: 0,
+            copies: 0,
             redirects: 0,
             started: now,
             leaderless_since: None,
@@ -129,7 +136,7 @@ impl Core {
             self.calls.insert(id, call);
             return None;
         };
-        call.sends = 1;
+        call.copies = 1;
         call.place = Place::Sent { to, at: now };
         if to != self.config.node {
             self.out.push(to, Message::Request { shard, id, request: call.request.clone() });
@@ -173,7 +180,7 @@ impl Core {
         }
         let call = self.calls.remove(&id).expect("it was just found");
         self.ended_wait(&call);
-        let resent = call.sends > 1;
+        let resent = call.copies > 1;
         let (owner, shard) = (call.owner.clone(), call.shard);
         if let Some(response) = self.judge(id, call, from, response) {
             self.deliver(owner, shard, resent, response);
@@ -183,6 +190,10 @@ impl Core {
     /// The response if it is final; else the call is kept and goes on.
     fn judge(&mut self, id: RequestId, mut call: Call, asked: NodeId, response: Response) -> Option<Response> {
         let now = self.now.mono;
+        // The only copy was turned away at the door.
+        if call.copies == 1 && matches!(response, Response::Refused(Refusal::NotLeader(_) | Refusal::Busy)) {
+            call.copies = 0;
+        }
         match self.routing.judge(call.shard, asked, call.redirects, &response) {
             Verdict::Answer => return Some(response),
             Verdict::Redirect => {
@@ -226,7 +237,7 @@ impl Core {
             call.leaderless_since.get_or_insert(now);
             return;
         };
-        call.sends += 1;
+        call.copies += 1;
         call.place = Place::Sent { to, at: now };
         let request = call.request.clone();
         if to != self.config.node {
@@ -274,7 +285,7 @@ impl Core {
             Owner::Session { slot, .. } => {
                 slot.is_abandoned() || (lost(call.leaderless_since) && matches!(call.place, Place::Parked { .. }))
             }
-            // An outcome is asked for until it is known.
+            // The commit itself gives up (see `commits`).
             Owner::Commit(_) => false,
             Owner::Background => now.since(call.started) >= BACKGROUND_MAX,
         }
@@ -285,9 +296,15 @@ impl Core {
         self.ended_wait(&call);
         if let Owner::Session { session, slot } = call.owner {
             let message = format!("shard {} has no leader that can be reached", call.shard.0);
-            slot.fill(Err(CallError::Error(Error::new(SqlState::CANNOT_CONNECT_NOW, message))));
+            slot.fill(Err(CallError::Error(leaderless(message))));
             self.wake(session);
         }
+    }
+
+    /// Shards to which a commit's request is still to be sent: no copy of it has had or will have an effect.
+    pub fn unsent(&self, number: u64) -> BTreeSet<ShardId> {
+        let of_commit = |c: &&Call| c.copies == 0 && matches!(c.owner, Owner::Commit(n) if n == number);
+        self.calls.values().filter(of_commit).map(|c| c.shard).collect()
     }
 
     /// The session's waiting requests end with this error; its commits go on.
@@ -335,6 +352,10 @@ impl Core {
             Some(to) => self.out.push(to, Message::Request { shard, id, request }),
             None => {}
         }
+    }
+
+    pub fn forget_calls_of(&mut self, number: u64) {
+        self.calls.retain(|_, c| !matches!(c.owner, Owner::Commit(n) if n == number));
     }
 
     /// Forgets what a commit has under way to a shard.

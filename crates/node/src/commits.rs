@@ -1,19 +1,31 @@
 //! Carries out what `cluster::commit` decides: commits of this gateway's sessions, and recoveries of transactions whose gateway is silent.
 
-use crate::calls::Owner;
+use crate::calls::{Owner, leaderless};
 use crate::core::{Core, Work};
+use crate::limits::{BACKGROUND_MAX, COMMIT_INTERRUPTED_MAX, COMMIT_WAIT_MAX};
 use crate::slot::Slot;
-use base::{SessionId, ShardId, TxnId, Version};
+use base::{Error, Mono, SessionId, ShardId, TxnId, Version};
 use cluster::commit::{Commit, Failure, Output, Part, Recovery};
 use sql::backend::{CallError, CommitPart};
-use storage::access::{Context, Response};
+use storage::access::{Context, Request, Response};
 
 pub(crate) type CommitSlot = Slot<Result<Version, CallError>>;
 
 #[derive(Debug)]
 pub(crate) enum Machine {
-    Commit { machine: Commit, session: SessionId, slot: CommitSlot },
-    Recovery { machine: Recovery, txn: TxnId },
+    Commit { machine: Commit, session: SessionId, slot: CommitSlot, patience: Patience },
+    Recovery { machine: Recovery, txn: TxnId, dropped_at: Mono },
+}
+
+/// How long a commit is waited for.
+#[derive(Debug)]
+pub(crate) enum Patience {
+    /// By its client, which hears then what is known.
+    Until(Mono),
+    /// The client was interrupted: it hears at once if that is certain to end the transaction, else when the time has come.
+    Interrupted(Mono, Error),
+    /// By nobody: the client was answered. Participants that are left without the decision find it by themselves.
+    Answered { dropped_at: Mono },
 }
 
 impl Core {
@@ -28,7 +40,8 @@ impl Core {
             .collect();
         let mut outputs = Vec::new();
         let machine = Commit::start(context, parts, &mut outputs);
-        let number = self.new_commit(Machine::Commit { machine, session, slot: slot.clone() });
+        let patience = Patience::Until(self.now.mono.after(COMMIT_WAIT_MAX));
+        let number = self.new_commit(Machine::Commit { machine, session, slot: slot.clone(), patience });
         self.apply_outputs(number, outputs);
         self.pump();
         slot
@@ -42,7 +55,8 @@ impl Core {
         }
         let mut outputs = Vec::new();
         let machine = Recovery::start(txn, participants, &mut outputs);
-        let number = self.new_commit(Machine::Recovery { machine, txn });
+        let dropped_at = self.now.mono.after(BACKGROUND_MAX);
+        let number = self.new_commit(Machine::Recovery { machine, txn, dropped_at });
         self.apply_outputs(number, outputs);
     }
 
@@ -73,6 +87,7 @@ impl Core {
                 Output::Forget { shard } => self.forget_calls(number, shard),
                 Output::Answer(answer) => self.commit_answer(number, answer),
                 Output::Fault(error) => self.fault(error),
+                Output::Settled { shard } => self.tell(shard, Request::Settled { txn: self.txn_of(number) }),
                 Output::Finished => {
                     self.commits.remove(&number);
                 }
@@ -81,7 +96,9 @@ impl Core {
     }
 
     fn commit_answer(&mut self, number: u64, answer: Result<Version, Failure>) {
-        let Some(Machine::Commit { session, slot, .. }) = self.commits.get(&number) else { return };
+        let dropped_at = self.now.mono.after(BACKGROUND_MAX);
+        let Some(Machine::Commit { session, slot, patience, .. }) = self.commits.get_mut(&number) else { return };
+        *patience = Patience::Answered { dropped_at };
         let answer = answer.map_err(|failure| match failure {
             Failure::StaleSchema(version) => CallError::StaleSchema(version),
             Failure::Error(error) => CallError::Error(error),
@@ -92,6 +109,69 @@ impl Core {
         slot.fill(answer);
         let session = *session;
         self.wake(session);
+    }
+
+    fn txn_of(&self, number: u64) -> TxnId {
+        match self.commits.get(&number).expect("a machine's outputs are carried out while it is there") {
+            Machine::Commit { machine, .. } => machine.txn(),
+            Machine::Recovery { txn, .. } => *txn,
+        }
+    }
+
+    /// The session's commits are not waited for as long any more.
+    pub fn interrupt_commits(&mut self, session: SessionId, error: &Error) {
+        let until = self.now.mono.after(COMMIT_INTERRUPTED_MAX);
+        for machine in self.commits.values_mut() {
+            if let Machine::Commit { session: s, patience, .. } = machine
+                && *s == session
+                && let Patience::Until(at) = patience
+            {
+                *patience = Patience::Interrupted(until.min(*at), error.clone());
+            }
+        }
+        self.commit_round();
+    }
+
+    /// Commits that were waited for long enough are given up; machines that nobody needs any more are dropped.
+    pub fn commit_round(&mut self) {
+        let now = self.now.mono;
+        let (mut late, mut over) = (Vec::new(), Vec::new());
+        for (&number, machine) in &self.commits {
+            match machine {
+                Machine::Commit { patience: Patience::Until(at), .. } if now >= *at => late.push((number, None)),
+                Machine::Commit { machine, patience: Patience::Interrupted(at, error), .. } => {
+                    let unsent = self.unsent(number);
+                    if now >= *at || machine.is_certain(&|shard| unsent.contains(&shard)) {
+                        late.push((number, Some(error.clone())));
+                    }
+                }
+                Machine::Commit { patience: Patience::Answered { dropped_at }, .. } | Machine::Recovery { dropped_at, .. }
+                    if now >= *dropped_at =>
+                {
+                    over.push(number);
+                }
+                _ => {}
+            }
+        }
+        for (number, reason) in late {
+            self.give_up_commit(number, reason);
+        }
+        for number in over {
+            self.commits.remove(&number);
+            self.forget_calls_of(number);
+        }
+    }
+
+    fn give_up_commit(&mut self, number: u64, reason: Option<Error>) {
+        let unsent = self.unsent(number);
+        let Some(Machine::Commit { machine, .. }) = self.commits.get_mut(&number) else { return };
+        let reason = reason.unwrap_or_else(|| {
+            let shards: Vec<String> = unsent.iter().map(|shard| shard.0.to_string()).collect();
+            leaderless(format!("nothing was committed: shard {} has no leader that can be reached", shards.join(", ")))
+        });
+        let mut outputs = Vec::new();
+        machine.give_up(&|shard| unsent.contains(&shard), reason, &mut outputs);
+        self.apply_outputs(number, outputs);
     }
 
     /// True if a commit of this gateway's own is under way for it.

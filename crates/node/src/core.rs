@@ -163,11 +163,12 @@ impl Core {
         }
     }
 
-    /// Sets the session's interrupt and ends what it waits for, except a commit.
+    /// Sets the session's interrupt and ends what it waits for; a commit only if its outcome is certain or does not come.
     pub fn interrupt(&mut self, session: SessionId, error: Error) {
         let Some(state) = self.sessions.get(&session) else { return };
         state.interrupt(error.clone());
         self.interrupt_calls(session, &error);
+        self.interrupt_commits(session, &error);
         self.wake(session);
     }
 

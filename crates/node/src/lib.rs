@@ -10,6 +10,7 @@ mod catalog;
 mod commits;
 pub mod config;
 mod core;
+mod downgrade;
 pub mod event;
 pub mod limits;
 mod local;

@@ -30,6 +30,10 @@ pub const ADMIN_LOCK_WAIT: Duration = Duration::from_secs(5);
 pub const ADMIN_TRIES: u32 = 5;
 /// Rollbacks and decisions that nobody waits for are repeated this long; then locks left over are found by those who wait.
 pub const BACKGROUND_MAX: Duration = Duration::from_secs(60);
+/// How long a client waits for its commit. Then it hears that nothing was committed, if that is certain, else `08007`.
+pub const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a canceled, timed out or abandoned commit is still waited for, so that in a healthy cluster its outcome is known.
+pub const COMMIT_INTERRUPTED_MAX: Duration = Duration::from_secs(3);
 /// Bytes of messages joined in one frame (it may go over by one message).
 pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
 /// Polls of sessions in one step; the rest goes on with the next event, so that no step takes long.

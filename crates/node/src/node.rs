@@ -3,6 +3,7 @@
 use crate::catalog::{BOOTSTRAP, CatalogCache, LOADER};
 use crate::config::{NodeConfig, Start};
 use crate::core::{Core, Rounds};
+use crate::downgrade::KEEPER;
 use crate::event::{Effect, Event};
 use crate::limits::POLLS_PER_STEP;
 use crate::local::{LOCAL, LocalStore};
@@ -42,6 +43,7 @@ impl Node {
         core.tell_peers();
         let mut node = Node { core: Rc::new(RefCell::new(core)), tasks: Tasks::default() };
         node.tasks.spawn_internal(&node.core, LOADER, |backend| Box::pin(backend.load_catalog()));
+        node.tasks.spawn_internal(&node.core, KEEPER, |backend| Box::pin(backend.keep_downgrade()));
         if fresh {
             node.tasks.spawn_internal(&node.core, BOOTSTRAP, |backend| Box::pin(backend.bootstrap()));
         }

@@ -105,6 +105,7 @@ impl Core {
         self.members.silence(now, &mut changes);
         self.membership_changes(changes);
         self.resend();
+        self.commit_round();
         self.send_status();
     }
 
@@ -214,7 +215,8 @@ impl Core {
             self.fault(error);
         }
         self.routing.set_shards(registry.shards);
-        self.registry = registry;
+        let before = std::mem::replace(&mut self.registry, registry);
+        self.tell_downgrade(before.downgraded.as_ref());
         self.tell_peers();
         self.rounds.placement = self.now.mono;
     }

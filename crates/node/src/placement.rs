@@ -90,7 +90,7 @@ impl Core {
         }
     }
 
-    fn candidates(&self, shard: ShardId) -> BTreeMap<NodeId, Candidate> {
+    pub fn candidates(&self, shard: ShardId) -> BTreeMap<NodeId, Candidate> {
         let now = self.now.mono;
         let here = self.config.node;
         let candidate = |record: &cluster::NodeRecord| {

@@ -2,7 +2,7 @@
 
 use crate::core::{Core, Work};
 use crate::event::{Effect, Report};
-use base::{Mono, NodeId, Result, ShardId};
+use base::{Error, Mono, NodeId, Result, ShardId, SqlState};
 use cluster::Message;
 use cluster::deadlock::WaitNotice;
 use shard::Shard;
@@ -60,6 +60,7 @@ impl Core {
                 }
             }
             ShardEffect::Undecided { txn, participants } => self.begin_recovery(txn, &participants),
+            ShardEffect::Finding(text) => self.fault(Error::new(SqlState::DATA_CORRUPTED, text)),
             ShardEffect::Removed => self.work.push_back(Work::RemoveReplica(shard)),
         }
     }
@@ -90,7 +91,7 @@ impl Core {
             self.out.push(from, Message::Response { shard, id, response });
             return;
         }
-        let silent = matches!(request, storage::access::Request::CancelWait { .. });
+        let silent = matches!(request, storage::access::Request::CancelWait { .. } | storage::access::Request::Settled { .. });
         if !silent {
             let active = self.remote.entry(shard).or_default();
             if active.contains(&(from, id)) {

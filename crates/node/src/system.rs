@@ -40,6 +40,8 @@ impl Core {
             Some(self.routing.shards().into_iter().map(|s| self.shard_row(s)).collect())
         } else if name == system::REPLICAS.name {
             Some(self.replica_rows())
+        } else if name == system::SCRUB.name {
+            Some(self.replicas.iter().map(|(shard, replica)| scrub_row(*shard, self.config.node, &replica.shard.scrub_status())).collect())
         } else if name == system::SESSIONS.name {
             Some(self.session_rows())
         } else if name == system::ACTIVITY.name {
@@ -197,6 +199,9 @@ impl Core {
 
     pub fn status_text(&self) -> String {
         let mut out = format!("mode {}, node {}\n", self.registry.mode, self.config.node.0);
+        if let Some(zone) = &self.registry.downgraded {
+            let _ = writeln!(out, "downgraded to {zone}, until the other zone has caught up");
+        }
         for node in self.registry.members() {
             let alive = node.node == self.config.node || self.members.is_alive(self.now.mono, node.node);
             let _ = writeln!(out, "node {} {} {}", node.node.0, node.locality, if alive { "up" } else { "down" });
@@ -207,6 +212,20 @@ impl Core {
         }
         out
     }
+}
+
+fn scrub_row(shard: ShardId, node: NodeId, status: &shard::ScrubStatus) -> Vec<Value> {
+    vec![
+        int4(shard.0 as usize),
+        int4(node.0 as usize),
+        int8(status.passes),
+        int8(status.chunks),
+        int8(status.rows),
+        or_null(status.pass_ended, time),
+        int8(status.differences),
+        int8(status.dropped),
+        or_null(status.finding.as_deref(), text),
+    ]
 }
 
 fn state_of(session: &crate::session::SessionState) -> &'static str {

@@ -283,3 +283,87 @@ fn system_tables_tell_nodes_and_shards() {
         assert!(rows.iter().all(|row| row.len() == table.columns.len()), "{}", table.name);
     }
 }
+
+/// A transaction on `client` that has written a row of its own.
+fn open_transaction(world: &mut World, node: NodeId) -> world::Client {
+    let client = world.connect(node);
+    world.ask(client, "BEGIN").ok();
+    world.ask(client, "INSERT INTO t VALUES (1, 1)").ok();
+    client
+}
+
+fn all_but(world: &mut World, node: NodeId) -> Vec<NodeId> {
+    world.nodes().into_iter().filter(|n| *n != node).collect()
+}
+
+#[test]
+fn a_commit_that_no_leader_takes_fails_for_certain_within_a_bound() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let here = world.leader(0).expect("there is one");
+    let client = open_transaction(&mut world, here);
+    let others = all_but(&mut world, here);
+    others.iter().for_each(|&n| world.kill(n));
+    // Until this node knows that it does not lead any more.
+    world.until("it has no leader", |w| w.leader(0).is_none());
+    let before = world.now.mono;
+    let answer = world.ask(client, "COMMIT");
+    assert_eq!(answer.state(), "57P03", "{answer:?}");
+    assert!(world.now.mono.since(before).as_secs() < 32);
+    others.iter().for_each(|&n| world.restart(n));
+    assert_eq!(world.query(here, "SELECT n FROM t WHERE id = 1").ok(), rows(&[]));
+    world.query(here, "INSERT INTO t VALUES (1, 2)").ok();
+}
+
+#[test]
+fn a_canceled_commit_that_may_have_happened_is_unknown_and_leaves_no_lock() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let here = world.leader(0).expect("there is one");
+    let client = open_transaction(&mut world, here);
+    let others = all_but(&mut world, here);
+    others.iter().for_each(|&n| world.kill(n));
+    world.send(client, "COMMIT");
+    let before = world.now.mono;
+    world.event(here, Event::Cancel { session: client.session });
+    let answer = world.wait(client);
+    assert_eq!(answer.state(), "08007", "{answer:?}");
+    let waited = world.now.mono.since(before).as_millis();
+    assert!((2_900..4_000).contains(&waited), "{waited}");
+    others.iter().for_each(|&n| world.restart(n));
+    let n = world.query(here, "SELECT n FROM t WHERE id = 1").ok();
+    world.ticks(200);
+    assert_eq!(world.query(others[0], "SELECT n FROM t WHERE id = 1").ok(), n, "it does not change any more");
+    world.query(others[0], "DELETE FROM t WHERE id = 1").ok();
+    world.query(others[1], "INSERT INTO t VALUES (1, 3)").ok();
+}
+
+fn members(world: &World, node: NodeId) -> Vec<(usize, usize, usize)> {
+    let of = |s: &shard::Shard| (s.members().voters.len(), s.members().witnesses.len(), s.members().learners.len());
+    (0..2).filter_map(|shard| world.node(node).with_shard(base::ShardId(shard), of)).collect()
+}
+
+#[test]
+fn a_zone_of_two_goes_on_alone_when_told_to_and_takes_the_other_back() {
+    let mut world = with_table(LocalityMode::DualActive, 3);
+    let (peer, witness) = (NodeId(2), NodeId(3));
+    world.until("the witness votes", |w| members(w, N1) == [(2, 1, 0), (2, 1, 0)]);
+    world.query(N1, "INSERT INTO t VALUES (1, 1)").ok();
+    assert_eq!(world.query(N1, "SELECT florin.downgrade('sh', 'a')").state(), "55000", "both zones are up");
+    world.kill(peer);
+    world.ticks(200);
+    world.query(N1, "INSERT INTO t VALUES (2, 2)").ok();
+    assert_eq!(world.query(N1, "SELECT florin.downgrade('sh', 'b')").state(), "55000", "that one is gone");
+    world.query(N1, "SELECT florin.downgrade('sh', 'a')").ok();
+    world.until("one votes alone", |w| members(w, N1) == [(1, 0, 1), (1, 0, 1)]);
+    assert_eq!(world.query(N1, "SELECT florin.downgrade()").ok(), rows(&[&["sh/a"]]));
+    world.kill(witness);
+    world.query(N1, "INSERT INTO t VALUES (3, 3)").ok();
+    world.restart(witness);
+    world.ticks(500);
+    assert_eq!(members(&world, N1), [(1, 0, 1), (1, 0, 1)], "it does not end before the peer is there");
+    world.restart(peer);
+    world.until("both zones and the witness vote", |w| members(w, N1) == [(2, 1, 0), (2, 1, 0)]);
+    assert_eq!(world.node(N1).registry().downgraded, None);
+    world.kill(N1);
+    assert_eq!(world.query(peer, "SELECT n FROM t WHERE id = 3").ok(), rows(&[&["3"]]));
+    world.query(peer, "INSERT INTO t VALUES (4, 4)").ok();
+}

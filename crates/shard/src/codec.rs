@@ -5,6 +5,7 @@
 
 use crate::members::Members;
 use crate::wire::{Malformed, Read, Reader, Writer};
+use base::Version;
 use bytes::Bytes;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use storage::access::Key;
@@ -40,12 +41,32 @@ pub enum Wire {
     RowsRefused {
         transfer: u64,
     },
+    /// Asks for the checksum of the rows in `start..end` (an empty end: to the end) as of `version`, once `index` is applied.
+    ScrubAsk {
+        number: u64,
+        start: Bytes,
+        end: Bytes,
+        version: Version,
+        index: u64,
+    },
+    /// No checksum: the replica cannot read its rows.
+    ScrubAnswer {
+        number: u64,
+        hash: Option<u64>,
+    },
+    /// The receiver's rows are damaged: it drops them and fetches the leader's.
+    ScrubDrop {
+        term: u64,
+    },
 }
 
 const RAFT: u8 = 1;
 const ROWS_WANTED: u8 = 2;
 const ROWS: u8 = 3;
 const ROWS_REFUSED: u8 = 4;
+const SCRUB_ASK: u8 = 5;
+const SCRUB_ANSWER: u8 = 6;
+const SCRUB_DROP: u8 = 7;
 
 impl Wire {
     pub fn encode(&self) -> Bytes {
@@ -85,6 +106,30 @@ impl Wire {
                 w.u64(*transfer);
                 w.finish()
             }
+            Wire::ScrubAsk { number, start, end, version, index } => {
+                let mut w = Writer::with_capacity(40 + start.len() + end.len());
+                w.u8(SCRUB_ASK);
+                w.u64(*number);
+                w.bytes(start);
+                w.bytes(end);
+                w.version(*version);
+                w.u64(*index);
+                w.finish()
+            }
+            Wire::ScrubAnswer { number, hash } => {
+                let mut w = Writer::with_capacity(18);
+                w.u8(SCRUB_ANSWER);
+                w.u64(*number);
+                w.bool(hash.is_some());
+                w.u64(hash.unwrap_or_default());
+                w.finish()
+            }
+            Wire::ScrubDrop { term } => {
+                let mut w = Writer::with_capacity(9);
+                w.u8(SCRUB_DROP);
+                w.u64(*term);
+                w.finish()
+            }
         }
     }
 
@@ -109,6 +154,15 @@ impl Wire {
                 Wire::Rows { transfer, number, items, end }
             }
             ROWS_REFUSED => Wire::RowsRefused { transfer: r.u64()? },
+            SCRUB_ASK => Wire::ScrubAsk { number: r.u64()?, start: r.bytes()?, end: r.bytes()?, version: r.version()?, index: r.u64()? },
+            SCRUB_ANSWER => {
+                let (number, known, hash) = (r.u64()?, r.bool()?, r.u64()?);
+                if !known && hash != 0 {
+                    return Err(Malformed("a checksum that is not there"));
+                }
+                Wire::ScrubAnswer { number, hash: known.then_some(hash) }
+            }
+            SCRUB_DROP => Wire::ScrubDrop { term: r.u64()? },
             _ => return Err(Malformed("unknown kind of message")),
         };
         r.end()?;
@@ -277,6 +331,10 @@ mod tests {
                 end: Some(RowsEnd { index: 5, term: 2, members }),
             },
             Wire::RowsRefused { transfer: 4 },
+            Wire::ScrubAsk { number: 1, start: "a".into(), end: "".into(), version: Version(7), index: 9 },
+            Wire::ScrubAnswer { number: 1, hash: Some(8) },
+            Wire::ScrubAnswer { number: 1, hash: None },
+            Wire::ScrubDrop { term: 3 },
         ]
     }
 

@@ -11,6 +11,7 @@
 //! - 6 Unstage: txn
 //! - 7 Put: version, key, row
 //! - 8 ClockBound: version
+//! - 10 Settled: u32 count, then each txn
 //! - 9 Handover: to u32, count, then each: txn, resource, mode u8. A resource is u8 0 and a storage id u32, or u8 1 and a key.
 //!
 //! Changes: u32 count, then each key and optional row. An empty entry is the consensus library's own (a term's first).
@@ -92,6 +93,10 @@ pub enum LogEntry {
         to: NodeId,
         locks: Vec<(TxnId, Resource, LockMode)>,
     },
+    /// All participants of these transactions have logged that they are committed: none will ask any more.
+    Settled {
+        txns: Vec<TxnId>,
+    },
 }
 
 const COMMIT: u8 = 1;
@@ -103,6 +108,7 @@ const UNSTAGE: u8 = 6;
 const PUT: u8 = 7;
 const CLOCK_BOUND: u8 = 8;
 const HANDOVER: u8 = 9;
+const SETTLED: u8 = 10;
 
 impl LogEntry {
     /// The version that the entry gives to its rows, if it does.
@@ -166,6 +172,11 @@ impl LogEntry {
                     write_lock(&mut w, resource, *mode);
                 }
             }
+            LogEntry::Settled { txns } => {
+                w.u8(SETTLED);
+                w.count(txns.len());
+                txns.iter().for_each(|txn| w.txn(*txn));
+            }
         }
         w.finish()
     }
@@ -193,6 +204,10 @@ impl LogEntry {
                     locks.push((txn, resource, mode));
                 }
                 LogEntry::Handover { to, locks }
+            }
+            SETTLED => {
+                let count = r.count(24)?;
+                LogEntry::Settled { txns: (0..count).map(|_| r.txn()).collect::<Read<Vec<_>>>()? }
             }
             _ => return Err(Malformed("unknown kind of log entry")),
         };
@@ -258,7 +273,7 @@ pub fn read_prepare(r: &mut Reader) -> Read<Prepare> {
     let keys = (0..r.count(4)?).map(|_| r.bytes()).collect::<Read<Vec<_>>>()?;
     let ranges = (0..r.count(8)?).map(|_| Ok(KeyRange { start: r.bytes()?, end: r.bytes()? })).collect::<Read<Vec<_>>>()?;
     let locks = (0..r.count(6)?).map(|_| read_lock(r)).collect::<Read<Vec<_>>>()?;
-    Ok(Prepare { txn, version, parts, changes, participants, reads: ReadSet { keys, ranges }, locks })
+    Ok(Prepare { txn, version, parts, changes, participants, reads: ReadSet { keys, ranges, ..ReadSet::default() }, locks })
 }
 
 fn write_lock(w: &mut Writer, resource: &Resource, mode: LockMode) {
@@ -317,7 +332,11 @@ mod tests {
                 parts: 0,
                 changes: vec![change("a", Some(""))],
                 participants: vec![ShardId(1), ShardId(2)],
-                reads: ReadSet { keys: vec!["x".into()], ranges: vec![KeyRange { start: "a".into(), end: "".into() }] },
+                reads: ReadSet {
+                    keys: vec!["x".into()],
+                    ranges: vec![KeyRange { start: "a".into(), end: "".into() }],
+                    ..ReadSet::default()
+                },
                 locks: locks.clone(),
             })),
             LogEntry::Decide { txn, version: Some(version) },

@@ -97,6 +97,8 @@ pub enum ShardEffect {
         txn: TxnId,
         participants: Vec<ShardId>,
     },
+    /// Something that an operator should know, found by the scrub.
+    Finding(String),
     /// This replica was removed from the shard.
     Removed,
 }

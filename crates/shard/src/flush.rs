@@ -178,6 +178,11 @@ impl Shard {
                     self.task_done(task, cleaned);
                 }
                 Err(e) if e.state() == SqlState::DISK_FULL => self.task_postponed(&task),
+                // Others have the rows: they come anew.
+                Err(e) if e.state() == SqlState::DATA_CORRUPTED && self.consensus.members().all().len() > 1 => {
+                    self.rows_unreadable(&e.to_string());
+                    self.task_postponed(&task);
+                }
                 Err(e) => panic!("the row store failed: {e}"),
             },
             running => {

@@ -4,7 +4,7 @@ use crate::members::MemberList;
 use crate::shard::Shard;
 use base::{NodeId, Result, SchemaVersion, ShardId, Version};
 use bytes::Bytes;
-use storage::access::{KeyRange, SCAN_ROWS_MAX};
+use storage::access::{Found, KeyRange, SCAN_ROWS_MAX};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -65,6 +65,11 @@ impl Shard {
         active.then(|| self.consensus.last_index().saturating_sub(matched))
     }
 
+    /// True if the transaction is committed and a participant may still have to be told.
+    pub fn remembers_pinned(&self, txn: base::TxnId) -> bool {
+        self.state.outcomes.pinned().contains_key(&txn)
+    }
+
     pub fn status(&self) -> Status {
         Status {
             shard: self.config.shard,
@@ -95,7 +100,8 @@ impl Shard {
     /// # Errors
     /// If the store cannot be read or the snapshot is too old.
     pub fn state_hash(&mut self, at: Version) -> Result<u64> {
-        if let Some(error) = self.state.snapshot_too_old(at) {
+        // What nothing has replaced is kept however old it is.
+        if let Some(error) = self.state.snapshot_too_old(at).filter(|_| at < self.state.last_version) {
             return Err(error);
         }
         let mut hash = Fnv::default();
@@ -103,9 +109,7 @@ impl Shard {
         loop {
             let scanned = self.state.scan_rows(&range, false, SCAN_ROWS_MAX, at, false)?;
             for (key, found) in &scanned.rows {
-                hash.add(key);
-                hash.add(&found.version.0.to_le_bytes());
-                hash.add(&found.row);
+                hash.row(key, found);
             }
             match scanned.resume {
                 Some(next) => range.start = next,
@@ -116,7 +120,7 @@ impl Shard {
 }
 
 /// FNV-1a over length-prefixed strings.
-struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Fnv {
@@ -125,6 +129,16 @@ impl Default for Fnv {
 }
 
 impl Fnv {
+    pub fn value(&self) -> u64 {
+        self.0
+    }
+
+    pub fn row(&mut self, key: &[u8], found: &Found) {
+        self.add(key);
+        self.add(&found.version.0.to_le_bytes());
+        self.add(&found.row);
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         for byte in (bytes.len() as u32).to_le_bytes().iter().chain(bytes) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -5,7 +5,8 @@
 //! Byte format (integers little-endian): u16 format, u64 index, u64 term, bool rows, membership; then, if there are rows: u64 allowance,
 //! u64 newest version, u64 newest assigned version, u64 newest flushed version, u64 schema version; staged transactions (count; txn,
 //! u32 parts, count and u32 storage ids); layers (count; txn, u64 version, u64 index, count and u32 storage ids); garbage (count, txn);
-//! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index).
+//! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
+//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants).
 
 use crate::entry::{read_prepare, write_prepare};
 use crate::members::Members;
@@ -19,7 +20,7 @@ use storage::rows::{Batch, RowStore, Space};
 
 /// The bookkeeping's key in `Meta`.
 pub const STATE_KEY: &[u8] = b"state";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// Which entry the rows in the store stand at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -133,7 +134,7 @@ fn read_state(r: &mut Reader, state: &mut State) -> Read<()> {
     for _ in 0..r.count(40)? {
         state.restore_prepared(Arc::new(read_prepare(r)?));
     }
-    state.outcomes = Outcomes::read(r)?;
+    state.outcomes = Outcomes::read(r, state.outcomes_max)?;
     state.store_has_rows = true;
     Ok(())
 }

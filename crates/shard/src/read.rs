@@ -66,11 +66,13 @@ impl State {
     }
 
     pub fn get(&mut self, key: &[u8], snapshot: Version) -> Result<Seen> {
-        let mut seen = self.get_from_memory(key, snapshot);
+        let seen = self.get_from_memory(key, snapshot);
         if !self.layers.is_empty() {
             let layered = self.get_from_layers(key, snapshot)?;
             if layered.version > seen.as_ref().map_or(Version::ZERO, |seen| seen.version) {
-                seen = Some(layered);
+                // What was written over the layer's row may have been flushed before the layer was moved.
+                let stored = self.get_stored(key, snapshot)?;
+                return Ok(if stored.version > layered.version { stored } else { layered });
             }
         }
         match seen {
@@ -78,6 +80,17 @@ impl State {
             None if self.store_has_rows => self.get_from_store(key, snapshot),
             None => Ok(Seen::default()),
         }
+    }
+
+    /// What the store itself says, past the cache: also of a row whose newest version is its deletion.
+    fn get_stored(&self, key: &[u8], snapshot: Version) -> Result<Seen> {
+        if let Some(value) = self.store.get(Space::Current, key)? {
+            let version = keys::current_version(&value)?;
+            if version <= snapshot {
+                return Ok(Seen { version, index: 0, row: Some(value.slice(8..)) });
+            }
+        }
+        self.get_from_history(key, snapshot)
     }
 
     fn get_from_memory(&self, key: &[u8], snapshot: Version) -> Option<Seen> {
@@ -124,6 +137,10 @@ impl State {
         if snapshot >= self.flushed {
             return Ok(Seen::default());
         }
+        self.get_from_history(key, snapshot)
+    }
+
+    fn get_from_history(&self, key: &[u8], snapshot: Version) -> Result<Seen> {
         let mut seen = Seen::default();
         let prefix = keys::history_prefix(key);
         let end = keys::after_prefix(&prefix);
@@ -226,14 +243,17 @@ impl State {
         }
         if self.store_has_rows {
             let storages = storage_of(start)..=if end.is_empty() { StorageId(u32::MAX) } else { storage_of(end) };
+            let mut layered = false;
             for layer in &self.layers {
                 if layer.version <= snapshot && layer.storages.iter().any(|storage| storages.contains(storage)) {
+                    layered = true;
                     chunks.push(self.chunk_of_layer(layer.txn, layer.version, layer.index, start, end, reverse, limit)?);
                 }
             }
             chunks.push(self.chunk_of_current(start, end, reverse, limit, snapshot)?);
-            if snapshot < self.flushed {
-                // After `Current`: a flush moves rows from there to here.
+            if snapshot < self.flushed || layered {
+                // After `Current`: a flush moves rows from there to here. And a layer's row may have been deleted by what was flushed
+                // before the layer is moved: only the history knows.
                 chunks.push(self.chunk_of_history(start, end, reverse, limit, snapshot)?);
             }
         }

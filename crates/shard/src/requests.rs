@@ -7,6 +7,7 @@ use crate::entry::{LogEntry, Resource};
 use crate::event::ShardEffect;
 use crate::locks::WaiterId;
 use crate::read::Seen;
+use crate::settling::Settling;
 use crate::shard::{Shard, due};
 use crate::state::BOUND;
 use base::{Error, Mono, NodeId, RequestId, SqlState, StorageId, TxnId, Version};
@@ -88,6 +89,7 @@ pub(crate) struct Requests {
     next_waiter: WaiterId,
     /// When each prepared transaction is next reported as undecided.
     undecided: BTreeMap<TxnId, Mono>,
+    pub settling: Settling,
     pub schema_changed: bool,
 }
 
@@ -137,6 +139,10 @@ impl Shard {
             self.fail_waits(txn, &canceled);
             return;
         }
+        if let Request::Settled { txn } = request {
+            self.settled_everywhere(txn);
+            return;
+        }
         if !self.serves() {
             if let Some(answer) = self.follower_read(&request) {
                 self.effects.push(ShardEffect::Reply { to: from, id, response: answer });
@@ -182,9 +188,9 @@ impl Shard {
             Request::Commit { context, writes, reads, parts } => self.commit(context, writes, reads, *parts),
             Request::Prepare { context, writes, reads, parts, participants } => self.prepare(context, writes, reads, *parts, participants),
             Request::Decide { txn, version } => self.decide(*txn, *version),
-            Request::Inquire { txn, refuse } => self.inquire(*txn, *refuse),
+            Request::Inquire { txn, refuse, recovery } => self.inquire(*txn, *refuse, *recovery),
             Request::Rollback { txn } => self.rollback(*txn),
-            Request::CancelWait { .. } => unreachable!("it has no answer and is never put aside"),
+            Request::CancelWait { .. } | Request::Settled { .. } => unreachable!("it has no answer and is never put aside"),
             Request::Sequence { key, start, increment, min, max, cycle, count } => {
                 self.sequence(key, *start, *increment, *min, *max, *cycle, *count)
             }
@@ -557,6 +563,7 @@ impl Shard {
         }
         self.report_waits(now);
         self.report_undecided(now);
+        self.tick_settling();
     }
 
     fn report_waits(&mut self, now: Mono) {

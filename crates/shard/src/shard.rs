@@ -13,8 +13,10 @@ use crate::locks::Locks;
 use crate::members::Members;
 use crate::memlog::{Base, MemLog, Sendable};
 use crate::meta::{self, Standing};
+use crate::outcomes::OUTCOMES_MAX;
 use crate::planted::{self, Bug};
 use crate::requests::Requests;
+use crate::scrub::Scrubbing;
 use crate::snapshot::Transfers;
 use crate::state::State;
 use base::{Error, HybridClock, Mono, NodeId, Now, RequestId, Result, ShardId, Version};
@@ -22,7 +24,7 @@ use bytes::Bytes;
 use raft::eraftpb::{Entry, HardState, Message, MessageType};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use storage::access::{Refusal, Response};
+use storage::access::{KeyRange, Refusal, Response};
 use storage::log::{Record, ShardLog};
 use storage::rows::RowStore;
 
@@ -59,6 +61,8 @@ pub struct ShardConfig {
     /// Bytes of log entries in memory at which a flush starts, whatever the rows weigh. Half as many are kept for replicas that
     /// are behind, beyond what the store has.
     pub log_bytes_max: usize,
+    /// Settled transactions whose outcome is remembered, of each kind. The same on all replicas.
+    pub outcomes_max: usize,
 }
 
 impl ShardConfig {
@@ -72,6 +76,7 @@ impl ShardConfig {
             active_bytes_max: 32 * 1024 * 1024,
             cache_bytes_max: 64 * 1024 * 1024,
             log_bytes_max: LOG_BYTES_MAX,
+            outcomes_max: OUTCOMES_MAX,
         }
     }
 }
@@ -96,6 +101,7 @@ pub struct Shard {
     pub(crate) flushing: Flushing,
     pub(crate) transfers: Transfers,
     pub(crate) handing: Option<Handing>,
+    pub(crate) scrubbing: Scrubbing,
     /// Membership as of each entry that changed it, from the flushed one on.
     pub(crate) memberships: Vec<(u64, Members)>,
     /// The rows are all there (a witness and a replica being filled have none).
@@ -149,7 +155,7 @@ impl Shard {
     /// # Errors
     /// If the store cannot be read, or holds what this program does not understand.
     pub fn open(config: ShardConfig, now: Now, recovered: Option<ShardLog>, store: Arc<dyn RowStore>) -> Result<Shard> {
-        let mut state = State::new(store.clone(), config.cache_bytes_max);
+        let mut state = State::new(store.clone(), config.cache_bytes_max, config.outcomes_max);
         let lived = recovered.as_ref().is_some_and(|log| *log != ShardLog::default());
         let damaged = recovered.as_ref().is_some_and(|log| log.damaged);
         let mut standing = match meta::load(&*store, &mut state)? {
@@ -160,7 +166,7 @@ impl Shard {
         if standing.index < recovered.as_ref().map_or(0, |log| log.truncated_index) {
             // The log was truncated up to rows that are not there (any more).
             standing = Standing::default();
-            state = State::new(store.clone(), config.cache_bytes_max);
+            state = State::new(store.clone(), config.cache_bytes_max, config.outcomes_max);
         }
         let mut recovered = if damaged { join(None, &standing)? } else { join(recovered, &standing)? };
         if damaged {
@@ -204,6 +210,7 @@ impl Shard {
             flushing: Flushing::new(now.mono, standing.index),
             transfers: Transfers::new(config.boot),
             handing: None,
+            scrubbing: Scrubbing::default(),
             memberships: vec![(standing.index, standing.members.clone())],
             rows: standing.rows,
             serving: false,
@@ -295,6 +302,7 @@ impl Shard {
         self.tick_membership();
         self.tick_transfers();
         self.tick_flush();
+        self.tick_scrub();
         self.tell_removed();
     }
 
@@ -314,6 +322,11 @@ impl Shard {
             Ok(Wire::RowsWanted { transfer, number, lost }) => self.rows_wanted(from, transfer, number, lost),
             Ok(Wire::Rows { transfer, number, items, end }) => self.rows_arrived(from, transfer, number, items, end),
             Ok(Wire::RowsRefused { transfer }) => self.rows_refused(from, transfer),
+            Ok(Wire::ScrubAsk { number, start, end, version, index }) => {
+                self.scrub_asked(from, number, KeyRange { start, end }, version, index);
+            }
+            Ok(Wire::ScrubAnswer { number, hash }) => self.scrub_answered(from, number, hash),
+            Ok(Wire::ScrubDrop { term }) => self.scrub_drop(from, term),
             Err(_) => self.dropped_messages += 1,
         }
     }
@@ -396,7 +409,7 @@ impl Shard {
         let refusal = Refusal::NotLeader(self.consensus.leader());
         let mut lost = self.held.split_off(&(committed + 1));
         for held in lost.values_mut().flat_map(std::mem::take) {
-            self.refuse(held.to, held.id, refusal.clone());
+            self.refuse(held.to, held.id, Refusal::Lost(self.consensus.leader()));
         }
         self.refuse_all_waiting(&refusal);
     }

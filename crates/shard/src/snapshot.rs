@@ -88,6 +88,11 @@ impl Transfers {
     pub fn new(boot: u32) -> Transfers {
         Transfers { outgoing: BTreeMap::new(), incoming: None, next: u64::from(boot) << 32, rowless_since: None, told: Mono(0) }
     }
+
+    /// Rows are on their way, either way.
+    pub fn is_busy(&self) -> bool {
+        self.incoming.is_some() || self.outgoing.values().any(|outgoing| outgoing.job.is_some())
+    }
 }
 
 fn read_chunk(snapshot: Box<dyn RowSnapshot>, mut cursor: Cursor) -> Result<Read> {
@@ -298,13 +303,13 @@ impl Shard {
     }
 
     /// What this replica had is given up: it takes part as one without rows until the new ones are complete.
-    fn drop_rows_held(&mut self) {
+    pub(crate) fn drop_rows_held(&mut self) {
         self.rows = false;
         if self.consensus.part == Part::Full {
             self.consensus.part = Part::Rowless;
         }
         self.consensus.log_mut().sendable = None;
-        self.state = State::new(self.state.store.clone(), self.config.cache_bytes_max);
+        self.state = State::new(self.state.store.clone(), self.config.cache_bytes_max, self.config.outcomes_max);
     }
 
     pub(crate) fn transfer_job_done(&mut self, done: JobDone) {
@@ -337,7 +342,7 @@ impl Shard {
     /// All rows are there: the state is read from them, and the log goes on behind them.
     fn install(&mut self, from: NodeId, end: RowsEnd) {
         let store = self.state.store.clone();
-        let mut state = State::new(store.clone(), self.config.cache_bytes_max);
+        let mut state = State::new(store.clone(), self.config.cache_bytes_max, self.config.outcomes_max);
         let loaded = meta::load(&*store, &mut state).expect("what was just written is read back");
         let standing = loaded.expect("the last chunk held the bookkeeping");
         assert_eq!((standing.index, standing.term), (end.index, end.term), "the rows stand where their sender said");

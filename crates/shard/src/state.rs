@@ -6,7 +6,7 @@
 use crate::cache::RowCache;
 use crate::entry::{Change, LogEntry, Prepare, Resource};
 use crate::keys;
-use crate::outcomes::{Outcomes, Settled};
+use crate::outcomes::{Outcomes, Pinned, Settled};
 use crate::system;
 use crate::table::{RowVersion, Table};
 use base::{Error, NodeId, Result, SchemaVersion, StorageId, TxnId, Version};
@@ -65,6 +65,7 @@ enum Undo {
     Schema(SchemaVersion),
     Assigned(Version),
     Dropped,
+    Unpinned(TxnId, Pinned),
 }
 
 pub struct State {
@@ -84,6 +85,7 @@ pub struct State {
     pub dropped: Vec<StorageId>,
     pub applied: u64,
     pub outcomes: Outcomes,
+    pub outcomes_max: usize,
     pub prepared: BTreeMap<TxnId, Arc<Prepare>>,
     /// Rows that an undecided transaction will write if it commits.
     pub prepared_keys: BTreeMap<Key, (TxnId, Version)>,
@@ -110,7 +112,8 @@ fn staged_batch(txn: TxnId, changes: &[Change]) -> Batch {
 }
 
 impl State {
-    pub fn new(store: Arc<dyn RowStore>, cache_bytes_max: usize) -> State {
+    /// `outcomes_max`: settled transactions remembered of each kind.
+    pub fn new(store: Arc<dyn RowStore>, cache_bytes_max: usize, outcomes_max: usize) -> State {
         State {
             store,
             store_has_rows: false,
@@ -123,7 +126,8 @@ impl State {
             garbage: Vec::new(),
             dropped: Vec::new(),
             applied: 0,
-            outcomes: Outcomes::default(),
+            outcomes: Outcomes::new(outcomes_max),
+            outcomes_max,
             prepared: BTreeMap::new(),
             prepared_keys: BTreeMap::new(),
             last_version: Version::ZERO,
@@ -195,6 +199,13 @@ impl State {
             LogEntry::Unstage { txn } => self.unstage(index, txn),
             LogEntry::Put { version, change } => self.write_rows(index, version, std::slice::from_ref(&change))?,
             LogEntry::ClockBound { version } => self.allowance = self.allowance.max(version),
+            LogEntry::Settled { txns } => {
+                for txn in txns {
+                    if let Some(pinned) = self.outcomes.unpin(txn) {
+                        self.push_undo(index, Undo::Unpinned(txn, pinned));
+                    }
+                }
+            }
             LogEntry::Handover { to, locks } => self.handover = Some(Handover { index, to, locks }),
         }
         self.applied = index;
@@ -255,6 +266,12 @@ impl State {
     }
 
     fn decide(&mut self, index: u64, txn: TxnId, version: Option<Version>) -> Result<()> {
+        let settled = Settled { version, index };
+        match self.prepared.get(&txn).filter(|_| version.is_some()) {
+            Some(prepare) => self.outcomes.pin(txn, Pinned { settled, participants: prepare.participants.clone() }),
+            None => self.outcomes.decided(txn, settled),
+        }
+        self.push_undo(index, Undo::Outcome(txn));
         if let Some(prepare) = self.forget_prepared(txn) {
             match version {
                 Some(version) => {
@@ -267,8 +284,6 @@ impl State {
             }
             self.push_undo(index, Undo::Decided(prepare));
         }
-        self.outcomes.decided(txn, Settled { version, index });
-        self.push_undo(index, Undo::Outcome(txn));
         self.decided.push(txn);
         Ok(())
     }
@@ -372,6 +387,7 @@ impl State {
             Undo::Dropped => {
                 self.dropped.pop();
             }
+            Undo::Unpinned(txn, pinned) => self.outcomes.pin_again(txn, pinned),
         }
     }
 

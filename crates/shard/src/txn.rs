@@ -1,6 +1,7 @@
 //! Ends of transactions: commit in one phase, prepare and decide in two, outcome, rollback, staged parts.
 
 use crate::entry::{Change, LogEntry, Prepare, Resource};
+use crate::outcomes::UNSETTLED_MAX;
 use crate::planted::{self, Bug};
 use crate::requests::{Answer, locks_lost};
 use crate::shard::Shard;
@@ -54,9 +55,13 @@ impl Shard {
         }
         self.check_seen(context.seen)?;
         if writes.is_empty() && parts == 0 {
+            if !self.locks.knows(txn) {
+                self.validate_without_locks(txn, writes, reads)?;
+            }
             self.locks.release(txn);
             let (version, index) = self.admit(context.snapshot)?;
-            return Ok((Response::Committed { version }, index));
+            let seen = context.seen.map_or(0, |seen| seen.index);
+            return Ok((Response::Committed { version }, index.max(seen)));
         }
         self.validate(context, writes, reads, parts)?;
         let version = self.clock.tick(self.now.wall);
@@ -70,6 +75,10 @@ impl Shard {
         if let Some(settled) = self.state.outcomes.get(txn) {
             let version = settled.version.ok_or_else(aborted)?;
             return Ok((Response::Prepared { version }, settled.index));
+        }
+        if self.state.prepared.len() + self.state.outcomes.pinned().len() >= UNSETTLED_MAX {
+            let message = "too many transactions over several shards wait for another shard";
+            return Err(error(SqlState::CONFIGURATION_LIMIT_EXCEEDED, message));
         }
         if let Some(prepare) = self.state.prepared.get(&txn) {
             // Where its entry stands is not kept: everything logged so far is enough.
@@ -85,8 +94,12 @@ impl Shard {
                 return Err(locks_lost());
             }
         }
+        self.lock_again(txn, reads)?;
         let version = self.clock.tick(self.now.wall);
-        let reads = if context.isolation == Isolation::Serializable { reads.clone() } else { ReadSet::default() };
+        let reads = match context.isolation {
+            Isolation::Serializable => ReadSet { keys: reads.keys.clone(), ranges: reads.ranges.clone(), ..ReadSet::default() },
+            _ => ReadSet::default(),
+        };
         let prepare = Prepare {
             txn,
             version,
@@ -117,6 +130,8 @@ impl Shard {
             (Some(_), version) => LogEntry::Decide { txn, version },
             // Decided and forgotten long ago.
             (None, Some(_)) => return Ok((Response::Done, 0)),
+            // Settled and forgotten, or too old to be prepared any more.
+            (None, None) if self.is_over(txn) => return Ok((Response::Done, 0)),
             // It must not be prepared later, by a message that is still under way.
             (None, None) => LogEntry::Refuse { txn },
         };
@@ -136,17 +151,30 @@ impl Shard {
         self.locks.release(txn);
     }
 
-    pub(crate) fn inquire(&mut self, txn: TxnId, refuse: bool) -> Answer {
+    /// It is so old that its outcome may have been forgotten, and it has nothing here any more: whatever of it still arrives is refused.
+    fn is_over(&self, txn: TxnId) -> bool {
+        let active = self.locks.knows(txn) || self.state.staged.contains_key(&txn);
+        !active && self.state.outcomes.may_be_forgotten(txn)
+    }
+
+    /// `recovery`: asked for a participant that has prepared the transaction and knows no decision. As long as there is one, a
+    /// committed outcome is not forgotten: who has no trace of the transaction has not committed it, and never will.
+    pub(crate) fn inquire(&mut self, txn: TxnId, refuse: bool, recovery: bool) -> Answer {
         if let Some(settled) = self.state.outcomes.get(txn) {
             return Ok((Response::Outcome(settled.outcome()), settled.index));
         }
         if let Some(prepare) = self.state.prepared.get(&txn) {
             return Ok((Response::Outcome(Outcome::Prepared(prepare.version)), self.consensus.last_index()));
         }
-        let active = self.locks.knows(txn) || self.state.staged.contains_key(&txn);
-        if !refuse || self.state.outcomes.may_be_forgotten(txn) {
+        if !refuse {
+            let active = self.locks.knows(txn) || self.state.staged.contains_key(&txn);
             let outcome = if active { Outcome::Active } else { Outcome::Unknown };
             return Ok((Response::Outcome(outcome), 0));
+        }
+        if self.is_over(txn) {
+            // What was forgotten may have been only by an entry that is not committed yet.
+            let outcome = if recovery { Outcome::Aborted } else { Outcome::Unknown };
+            return Ok((Response::Outcome(outcome), self.consensus.last_index()));
         }
         let index = self.propose(LogEntry::Refuse { txn })?;
         self.end(txn);
@@ -204,9 +232,8 @@ impl Shard {
         if planted::active(Bug::DoubleApply) {
             return Ok(());
         }
-        if context.holds_locks && !known && context.isolation != Isolation::Serializable && !reads.keys.is_empty() {
-            // These were read under locks that are gone, and nothing tells whether they changed.
-            return Err(locks_lost());
+        if !known {
+            self.validate_without_locks(txn, writes, reads)?;
         }
         for write in writes {
             self.validate_write(txn, write)?;
@@ -214,6 +241,42 @@ impl Shard {
         self.validate_against_prepared(txn, writes)?;
         if context.isolation == Isolation::Serializable && !planted::active(Bug::SkipValidation) {
             self.validate_reads(context, reads)?;
+        }
+        Ok(())
+    }
+
+    /// The transaction's locks are gone with an earlier leader, or it had none here.
+    fn validate_without_locks(&mut self, txn: TxnId, writes: &[Write], reads: &ReadSet) -> Result<(), Refusal> {
+        if !writes.is_empty() && self.state.outcomes.may_be_forgotten(txn) {
+            return Err(serialization("could not serialize access: the transaction is so old that it may have been committed before"));
+        }
+        if reads.locked_more {
+            return Err(locks_lost());
+        }
+        for (key, version) in &reads.locked {
+            let prepared = self.state.prepared_keys.get(key).is_some_and(|(other, _)| *other != txn);
+            let taken = self.locks.conflicts(txn, &Resource::Table(storage_of(key)), LockMode::KeyShare)
+                || self.locks.conflicts(txn, &Resource::Row(key.clone()), LockMode::Share);
+            let seen = self.state.newest(key).map_err(Refusal::Error)?;
+            let now = if seen.row.is_some() { seen.version } else { Version::ZERO };
+            if prepared || taken || now != *version {
+                return Err(serialization("could not serialize access: a row that was locked changed after its lock was lost"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A prepared transaction keeps what it had locked until its decision, also if an earlier leader took the locks with it.
+    fn lock_again(&mut self, txn: TxnId, reads: &ReadSet) -> Result<(), Refusal> {
+        for (key, _) in &reads.locked {
+            let row = Resource::Row(key.clone());
+            if self.locks.held(txn, &row).is_some() || self.locks.held(txn, &Resource::Table(storage_of(key))) == Some(LockMode::Update) {
+                continue;
+            }
+            let table = Resource::Table(storage_of(key));
+            if !self.locks.acquire(txn, &table, LockMode::KeyShare) || !self.locks.acquire(txn, &row, LockMode::Share) {
+                return Err(locks_lost());
+            }
         }
         Ok(())
     }

@@ -40,6 +40,11 @@ fn cities_can_be_cut_off() {
 }
 
 #[test]
+fn a_witness_decides_and_loses_nothing() {
+    passes("witness", 1, 60);
+}
+
+#[test]
 fn everything_at_once_loses_nothing() {
     passes("mixed", 1, 60);
 }

@@ -68,6 +68,25 @@ pub const REPLICAS: SystemTable = SystemTable {
     ],
 };
 
+/// What the scrub of this node's replicas has come to; passes count where it leads.
+pub const SCRUB: SystemTable = SystemTable {
+    name: "florin.scrub",
+    columns: &[
+        ("shard", INT4),
+        ("node", INT4),
+        ("passes", INT8),
+        ("chunks", INT8),
+        ("rows", INT8),
+        ("pass_ended", TIMESTAMPTZ),
+        // Chunks in which replicas differed
+        ("differences", INT8),
+        // How often this replica's rows were found damaged and fetched anew
+        ("dropped", INT8),
+        // The last finding
+        ("finding", TEXT),
+    ],
+};
+
 /// Sessions of this node.
 pub const SESSIONS: SystemTable = SystemTable {
     name: "florin.sessions",
@@ -101,4 +120,4 @@ pub const ACTIVITY: SystemTable = SystemTable {
     ],
 };
 
-pub const ALL: &[SystemTable] = &[NODES, SHARDS, REPLICAS, SESSIONS, SETTINGS, ACTIVITY];
+pub const ALL: &[SystemTable] = &[NODES, SHARDS, REPLICAS, SCRUB, SESSIONS, SETTINGS, ACTIVITY];

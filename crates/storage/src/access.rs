@@ -146,11 +146,23 @@ pub struct Write {
     pub base: Version,
 }
 
-/// What a serializable transaction read, validated at commit: nothing in it may be newer than the snapshot.
+/// What a transaction relies on beside what it writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadSet {
+    /// What a serializable transaction read, validated at commit: nothing in it may be newer than the snapshot.
     pub keys: Vec<Key>,
     pub ranges: Vec<KeyRange>,
+    /// Rows that were locked and not written, at any isolation level, with the version seen under the lock
+    /// (`Version::ZERO`: absent). Validated only if the locks were lost with an earlier leader: all must be as they were.
+    pub locked: Vec<(Key, Version)>,
+    /// More was locked than the list holds: if the locks were lost, the transaction is.
+    pub locked_more: bool,
+}
+
+impl ReadSet {
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.ranges.is_empty() && self.locked.is_empty() && !self.locked_more
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,8 +185,8 @@ pub enum Request {
     /// Second phase: `Some(version)` commits at it, `None` aborts. Repeatable. Answer: [`Response::Done`].
     Decide { txn: TxnId, version: Option<Version> },
     /// What became of a transaction; with `refuse` a participant that has not prepared it logs that it never will.
-    /// Answer: [`Response::Outcome`].
-    Inquire { txn: TxnId, refuse: bool },
+    /// `recovery`: a participant that has prepared it and knows no decision asks. Answer: [`Response::Outcome`].
+    Inquire { txn: TxnId, refuse: bool, recovery: bool },
     /// Forgets locks, waits and staged parts of a transaction. Repeatable. Answer: [`Response::Done`].
     Rollback { txn: TxnId },
     /// Stops waiting for a lock: the waiting request is answered with `57014`. No answer of its own.
@@ -188,6 +200,8 @@ pub enum Request {
     Settle { seen: LogPosition },
     /// The leader's clock, not behind any version it has acknowledged. Answer: [`Response::Clock`].
     Clock,
+    /// Every participant has logged the decision of this transaction: none will ask for it again. No answer.
+    Settled { txn: TxnId },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,12 +257,12 @@ pub enum Response {
     Refused(Refusal),
 }
 
-/// Why a shard did not do what it was asked. Nothing was changed.
+/// Why a shard did not do what it was asked. Nothing was changed, unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// Ask this node instead; `None` when no leader is known at the moment: wait and ask again.
+    /// Ask this node instead; `None` when no leader is known at the moment: wait and ask again. Nothing was done.
     NotLeader(Option<base::NodeId>),
-    /// Leadership is being handed over, or the leader's lease ran out: wait and ask again.
+    /// Leadership is being handed over, or the leader's lease ran out: wait and ask again. Nothing was done.
     Busy,
     /// The slot is not here (any more).
     WrongShard(SlotId),
@@ -256,4 +270,6 @@ pub enum Refusal {
     StaleSchema(SchemaVersion),
     /// What the client is told.
     Error(Error),
+    /// As `NotLeader`, but the leadership was lost after the request was logged: it may still take effect.
+    Lost(Option<base::NodeId>),
 }

@@ -294,10 +294,19 @@ fn flip(world: &mut World) -> (Log, Recovered) {
     Log::open_with(&world.disk, options()).unwrap()
 }
 
+/// Runs of the test below: at least so many, and on until each case came up often enough.
+const FLIP_SEEDS: std::ops::Range<u64> = 600..3_000;
+
+/// What a flip does depends on where it falls, so how often each case comes up shifts with every change of the log's layout. The seeds are tried in
+/// order until all cases are covered; that the rarest takes more than all of them would mean that it hardly exists any more.
 #[test]
 fn a_flipped_bit_is_damage_or_a_torn_tail_or_changes_nothing() {
     let (mut marked, mut torn, mut precise) = (0, 0, 0);
-    for seed in 0..1000 {
+    let covered = |marked, torn, precise| marked > 100 && torn > 20 && precise > 30;
+    for seed in 0..FLIP_SEEDS.end {
+        if seed >= FLIP_SEEDS.start && covered(marked, torn, precise) {
+            break;
+        }
         let mut world = World::new(seed);
         world.steps(200);
         while world.write() {}
@@ -318,7 +327,8 @@ fn a_flipped_bit_is_damage_or_a_torn_tail_or_changes_nothing() {
         precise += usize::from(damaged > 0 && damaged < recovered.shards.len() && !recovered.damaged_unknown);
         drop(log);
     }
-    assert!(marked > 100 && torn > 20 && precise > 30, "{marked} marked, {precise} of them precisely, {torn} torn");
+    println!("{marked} marked, {precise} of them precisely, {torn} torn");
+    assert!(covered(marked, torn, precise), "{marked} marked, {precise} of them precisely, {torn} torn");
 }
 
 #[test]

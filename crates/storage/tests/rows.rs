@@ -273,3 +273,50 @@ fn a_full_memory_store_refuses_rows_until_there_is_room() {
     rows.set_full(false);
     store.write(batch(&[(Space::Current, "key", Some("value"))])).unwrap();
 }
+
+/// Every file of the store's tables, below a directory.
+fn table_files(directory: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            table_files(&path, files);
+        } else if path.parent().and_then(|p| p.file_name()).is_some_and(|name| name == "tables") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_on_disk_is_found_when_it_is_read_and_cleared_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let shard = ShardId(1);
+    {
+        let rows = small_fjall(&directory);
+        let store = rows.open(shard).unwrap();
+        // More than a memtable holds, of bytes that do not compress.
+        let mut prng = Prng::new(1);
+        for block in 0..200u64 {
+            let value = |prng: &mut Prng| Bytes::from((0..128).flat_map(|_| prng.next_u64().to_le_bytes()).collect::<Vec<u8>>());
+            let changes = (0..4u64).map(|i| (Space::Current, Bytes::from((block * 4 + i).to_be_bytes().to_vec()), Some(value(&mut prng))));
+            store.write(Batch { changes: changes.collect() }).unwrap();
+        }
+        store.sync().unwrap();
+    }
+    let mut files = Vec::new();
+    table_files(directory.path(), &mut files);
+    assert!(!files.is_empty(), "rows were written out to tables");
+    for file in &files {
+        let mut bytes = std::fs::read(file).unwrap();
+        let at = bytes.len() / 4;
+        bytes[at] ^= 16;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let rows = small_fjall(&directory);
+    let store = rows.open(shard).unwrap();
+    let error = store.scan(Space::Current, Bound::Unbounded, Bound::Unbounded, false, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(error.state(), SqlState::DATA_CORRUPTED, "{error}");
+    assert!(!rows.failed(), "the process goes on");
+    store.clear().unwrap();
+    store.write(batch(&[(Space::Current, "new", Some("row"))])).unwrap();
+    assert_eq!(scan(&*store.snapshot().unwrap(), Space::Current, ALL, false).len(), 1);
+}

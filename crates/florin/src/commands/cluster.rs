@@ -1,5 +1,6 @@
-//! `florin cluster init`: the data directory of a new cluster's first node, with its certificate authority.
+//! `florin cluster init`: the data directory of a new cluster's first node, with its certificate authority. `florin cluster downgrade`: one zone of two goes on alone.
 
+use super::client::{Connection, query};
 use base::locality::LocalityMode;
 use base::{Error, Result, SqlState};
 use std::path::PathBuf;
@@ -28,12 +29,27 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Dual-active mode, the other zone is gone: let this one serve alone, so that it outlives the witness too. Ends by itself when
+    /// the other zone has caught up; until then what is acknowledged stands in one zone only
+    Downgrade {
+        #[command(flatten)]
+        connection: Connection,
+        /// City of the zone that goes on
+        #[arg(long)]
+        city: String,
+        /// The zone that goes on
+        #[arg(long)]
+        zone: String,
+    },
 }
 
 /// # Errors
 /// If the mode is unknown, or the directory is in use or cannot be written.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let Command::Init { mode, data, shards, json } = arguments.command;
+    let (mode, data, shards, json) = match arguments.command {
+        Command::Init { mode, data, shards, json } => (mode, data, shards, json),
+        Command::Downgrade { connection, city, zone } => return downgrade(&connection, &city, &zone),
+    };
     let mode: LocalityMode = mode.parse().map_err(|message: String| Error::new(SqlState::INVALID_PARAMETER_VALUE, message))?;
     let made = server::init_cluster(&data, mode, shards)?;
     if json {
@@ -44,5 +60,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         println!("Join further nodes:    florin start --data DIR --join ADDRESS --city C --zone Z --token {}", made.token);
         println!("Whoever has the token can join: keep it secret.");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn downgrade(connection: &Connection, city: &str, zone: &str) -> Result<ExitCode> {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    query(connection, &format!("SELECT florin.downgrade({}, {})", quoted(city), quoted(zone)))?;
+    println!("{city}/{zone} serves alone until the other zone has caught up");
     Ok(ExitCode::SUCCESS)
 }

@@ -118,7 +118,9 @@ impl World {
             let peers = vec![Peer { node: NodeId(1), address: address(NodeId(1)), sql_address: "sql1:1".into(), locality: self::place(1) }];
             world.start(NodeId(n), place, Start::Join { peers });
         }
-        let voters = mode.voters().min(nodes as usize);
+        // One of dual-active's votes without data.
+        let data = if mode == LocalityMode::DualActive { 2 } else { mode.voters() };
+        let voters = data.min(nodes as usize);
         world.until("all voters are there", |w| {
             let whole = |s| w.node(NodeId(1)).with_shard(ShardId(s), |s| s.members().voters.len()) == Some(voters);
             whole(0) && whole(1)

@@ -70,7 +70,7 @@ impl Bank {
                     }
                 }
                 None => true,
-                Some(Response::Refused(Refusal::Busy | Refusal::NotLeader(_))) if !matches!(client.step, Step::Lock) => {
+                Some(Response::Refused(Refusal::Busy | Refusal::NotLeader(_) | Refusal::Lost(_))) if !matches!(client.step, Step::Lock) => {
                     client.asked = None;
                     true
                 }

@@ -67,6 +67,7 @@ pub struct Cluster {
     /// Messages lost, and as many doubled or late.
     pub loss_ppm: u32,
     pub active_bytes_max: usize,
+    pub outcomes_max: usize,
     prng: Prng,
     next_request: u64,
     next_txn: u64,
@@ -108,6 +109,7 @@ impl Cluster {
             disk_delay: 0,
             loss_ppm: 0,
             active_bytes_max: 1 << 30,
+            outcomes_max: 1 << 17,
             prng: Prng::new(42),
             next_request: 1,
             next_txn: 1,
@@ -140,11 +142,13 @@ impl Cluster {
     pub fn start(&mut self, node: NodeId) {
         let now = self.clock();
         let (seed, active) = (self.prng.next_u64(), self.active_bytes_max);
+        let outcomes_max = self.outcomes_max;
         let member = self.members.get_mut(&node).unwrap();
         member.boot += 1;
         let mut config = ShardConfig::new(SHARD, node, member.boot, seed);
         config.bootstrap = member.bootstrap.clone();
         config.active_bytes_max = active;
+        config.outcomes_max = outcomes_max;
         let log = (member.boot > 1).then(|| member.disk.log.clone());
         let store = member.rows.open(SHARD).unwrap();
         member.shard = Some(Shard::open(config, now, log, store).unwrap());
@@ -230,6 +234,7 @@ impl Cluster {
             ShardEffect::Leader { .. } => {}
             ShardEffect::Waiting { waiter, holders } => self.reports.push(format!("{waiter} waits for {holders:?}")),
             ShardEffect::Undecided { txn, .. } => self.reports.push(format!("{txn} undecided")),
+            ShardEffect::Finding(text) => self.reports.push(format!("{node} found: {text}")),
             ShardEffect::Removed => self.reports.push(format!("{node} removed")),
         }
     }
@@ -268,6 +273,15 @@ impl Cluster {
             if !progress {
                 return;
             }
+        }
+    }
+
+    /// Lets one job of those held run.
+    pub fn run_one_job(&mut self) {
+        if let Some((node, job)) = self.jobs.pop_front() {
+            let result = (job.run)();
+            self.event(node, ShardEvent::Job(JobDone { id: job.id, result }));
+            self.pump();
         }
     }
 

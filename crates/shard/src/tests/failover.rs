@@ -53,7 +53,7 @@ fn what_a_lost_leader_only_proposed_is_taken_back_and_answered_not_leader() {
     let reading = cluster.ask(old, read_request(&reader, "a", None));
     cluster.run(1_500);
     for id in [pending, reading] {
-        assert!(matches!(cluster.answers[&id], Response::Refused(Refusal::NotLeader(_))), "{:?}", cluster.answers[&id]);
+        assert!(matches!(cluster.answers[&id], Response::Refused(Refusal::Lost(_))), "{:?}", cluster.answers[&id]);
     }
     let new = cluster.leader();
     assert_eq!(cluster.row(new, "a").as_deref(), Some("1"));
@@ -61,7 +61,7 @@ fn what_a_lost_leader_only_proposed_is_taken_back_and_answered_not_leader() {
     cluster.heal();
     cluster.run(500);
     cluster.assert_equal();
-    let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true });
+    let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true, recovery: false });
     assert_eq!(outcome, Response::Outcome(Outcome::Aborted));
 }
 
@@ -223,7 +223,7 @@ fn two_phase_commits_survive_the_leader_between_the_phases() {
     let new = cluster.leader();
     let writer = cluster.txn();
     let waiting = cluster.ask(new, read_request(&writer, "a", Some(LockMode::Update)));
-    let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true });
+    let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true, recovery: false });
     assert_eq!(outcome, Response::Outcome(Outcome::Prepared(version)));
     assert!(!cluster.answers.contains_key(&waiting));
     cluster.call(new, Request::Decide { txn: context.txn, version: Some(version) });
@@ -347,7 +347,7 @@ fn acknowledged_increments_survive_random_faults() {
         settle_open(&mut cluster, &mut open, &mut acknowledged);
         for asked in open.values() {
             let leader = cluster.leader();
-            let outcome = cluster.call(leader, Request::Inquire { txn: asked.context.txn, refuse: true });
+            let outcome = cluster.call(leader, Request::Inquire { txn: asked.context.txn, refuse: true, recovery: false });
             acknowledged += u64::from(matches!(outcome, Response::Outcome(Outcome::Committed(_))));
         }
         let leader = cluster.leader();
@@ -383,7 +383,10 @@ fn settle_open(cluster: &mut Cluster, open: &mut Open, acknowledged: &mut u64) {
                 ask(cluster, leader, open, context, request);
             }
             (Some(Response::Committed { .. }), _) => *acknowledged += 1,
-            (Some(Response::Refused(Refusal::Busy | Refusal::NotLeader(_))) | None, request @ Request::Commit { .. }) => {
+            (
+                Some(Response::Refused(Refusal::Busy | Refusal::NotLeader(_) | Refusal::Lost(_))) | None,
+                request @ Request::Commit { .. },
+            ) => {
                 ask(cluster, leader, open, context, request);
             }
             _ => {

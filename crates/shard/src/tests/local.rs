@@ -56,7 +56,7 @@ fn a_commit_sent_again_has_the_same_outcome() {
     let first = cluster.call(node, request.clone());
     assert_eq!(cluster.call(node, request), first);
     let Response::Committed { version } = first else { panic!() };
-    let asked = cluster.call(node, Request::Inquire { txn: context.txn, refuse: true });
+    let asked = cluster.call(node, Request::Inquire { txn: context.txn, refuse: true, recovery: false });
     assert_eq!(asked, Response::Outcome(Outcome::Committed(version)));
 }
 
@@ -72,7 +72,7 @@ fn a_commit_on_a_changed_row_without_its_lock_is_refused() {
 fn a_refused_transaction_never_commits() {
     let (mut cluster, node) = one();
     let context = cluster.txn();
-    let asked = cluster.call(node, Request::Inquire { txn: context.txn, refuse: true });
+    let asked = cluster.call(node, Request::Inquire { txn: context.txn, refuse: true, recovery: false });
     assert_eq!(asked, Response::Outcome(Outcome::Aborted));
     let late = cluster.call(node, commit_request(&context, vec![put("a", "1", Version::ZERO)]));
     assert_eq!(refused_with(&late), "40001");
@@ -193,7 +193,7 @@ fn serializable_transactions_do_not_both_commit_on_what_the_other_changed() {
         let mut context = cluster.txn();
         (context.isolation, context.snapshot) = (Isolation::Serializable, Snapshot::At(snapshot));
         let base = cluster.get(node, write).unwrap().version;
-        let reads = ReadSet { keys: vec![key(read)], ranges: Vec::new() };
+        let reads = ReadSet { keys: vec![key(read)], ..ReadSet::default() };
         let writes = vec![put(write, "0", base)];
         cluster.call(node, Request::Commit { context, writes, reads, parts: 0 })
     };
@@ -214,7 +214,7 @@ fn a_range_that_got_a_row_refuses_its_serializable_reader() {
             cluster.run(100);
         }
         let ranges = vec![KeyRange { start: key("j"), end: key("z") }];
-        let reads = ReadSet { keys: Vec::new(), ranges };
+        let reads = ReadSet { ranges, ..ReadSet::default() };
         let writes = vec![put(if flush { "q" } else { "r" }, "0", Version::ZERO)];
         let refused = cluster.call(node, Request::Commit { context, writes, reads, parts: 0 });
         assert_eq!(refused_with(&refused), "40001");
@@ -322,6 +322,49 @@ fn a_dropped_storage_loses_its_rows_in_the_background() {
     assert_eq!(cluster.row(node, "a"), None);
 }
 
+/// A large transaction: its rows are staged in two parts and committed.
+fn commit_staged(cluster: &mut Cluster, node: base::NodeId, changes: &BTreeMap<String, Option<String>>) -> Version {
+    let mut context = cluster.txn();
+    let lock = Request::LockTables { context: context.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
+    assert_eq!(cluster.call(node, lock), Response::Done);
+    context.holds_locks = true;
+    let write = |(name, row): (&String, &Option<String>)| Write { key: key(name), row: row.clone().map(Row::from), base: Version::ZERO };
+    let writes: Vec<Write> = changes.iter().map(write).collect();
+    let (first, second) = writes.split_at(writes.len() / 2);
+    for (part, writes) in [(0, first), (1, second)] {
+        let staged = Request::Stage { context: context.clone(), part, writes: writes.to_vec() };
+        assert_eq!(cluster.call(node, staged), Response::Done);
+    }
+    let commit = Request::Commit { context, writes: Vec::new(), reads: ReadSet::default(), parts: 2 };
+    match cluster.call(node, commit) {
+        Response::Committed { version } => version,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Rows written over those of a large transaction were flushed before its own had been moved to their place.
+#[test]
+fn a_row_written_over_a_large_transactions_is_read_whatever_was_flushed() {
+    for deleted in [false, true] {
+        let (mut cluster, node) = one();
+        cluster.jobs_held = true;
+        commit_staged(&mut cluster, node, &BTreeMap::from([("x".into(), Some("1".into())), ("y".into(), Some("1".into()))]));
+        commit_staged(&mut cluster, node, &BTreeMap::from([("a".into(), Some("1".into())), ("b".into(), Some("1".into()))]));
+        let base = cluster.get(node, "a").unwrap().version;
+        let row = (!deleted).then(|| Row::from_static(b"2"));
+        let Response::Committed { .. } = cluster.commit(node, vec![Write { key: key("a"), row, base }]) else { panic!() };
+        // One job after the other: flushes and moves.
+        for _ in 0..6 {
+            let expected = (!deleted).then_some("2");
+            assert_eq!(cluster.row(node, "a").as_deref(), expected);
+            let rows: Vec<_> = cluster.scan(node, Snapshot::Latest, false, 9).into_iter().filter(|(name, _)| name == "a").collect();
+            assert_eq!(rows.first().map(|(_, row)| row.as_str()), expected);
+            cluster.run_one_job();
+            cluster.run(50);
+        }
+    }
+}
+
 /// Random commits, flushes, crashes and reads at all snapshots, against a model that keeps everything.
 #[test]
 fn every_snapshot_reads_as_the_model_says_across_flushes_and_crashes() {
@@ -338,6 +381,13 @@ fn every_snapshot_reads_as_the_model_says_across_flushes_and_crashes() {
             let Response::Committed { version } = cluster.commit(node, vec![write]) else { panic!() };
             model.insert((name, version), row);
             versions.push(version);
+            if prng.one_in(8) {
+                let changes: BTreeMap<String, Option<String>> =
+                    (0..6).map(|_| (format!("k{}", prng.below(12)), (!prng.one_in(3)).then(|| format!("l{round}")))).collect();
+                let version = commit_staged(&mut cluster, node, &changes);
+                model.extend(changes.into_iter().map(|(name, row)| ((name, version), row)));
+                versions.push(version);
+            }
             match prng.below(12) {
                 0 => {
                     cluster.jobs_held = prng.one_in(2);

@@ -5,7 +5,9 @@ mod cluster;
 mod failover;
 mod fuzz;
 mod local;
+mod outcomes;
 #[cfg(feature = "planted")]
 mod planted;
+mod scrub;
 mod speed;
 mod transfer;

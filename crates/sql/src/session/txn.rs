@@ -24,6 +24,9 @@ pub const SAVEPOINTS_MAX: usize = 10_000;
 /// Most keys and ranges that a serializable transaction may read; above it is told to be smaller.
 const READ_SET_MAX: usize = 100_000;
 
+/// Most locked rows whose versions a transaction keeps; with more, it is lost if its locks are.
+const LOCKED_ROWS_MAX: usize = 100_000;
+
 /// Why the transaction exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
@@ -76,6 +79,9 @@ pub struct Txn {
     pub ddl: Option<Ddl>,
     reads: BTreeMap<ShardId, ReadSet>,
     reads_count: usize,
+    /// Rows locked in each shard, with the versions seen: what of them is not written must be as it was if the locks are lost.
+    locked_rows: BTreeMap<ShardId, Vec<(Key, Version)>>,
+    locked_count: usize,
     savepoints: Vec<Savepoint>,
     /// Settings before the first change: a rollback brings them back.
     settings: Option<Saved>,
@@ -116,6 +122,8 @@ impl Session {
                 ddl: None,
                 reads: BTreeMap::new(),
                 reads_count: 0,
+                locked_rows: BTreeMap::new(),
+                locked_count: 0,
                 savepoints: Vec::new(),
                 settings: None,
                 local: Vec::new(),
@@ -215,6 +223,7 @@ impl Session {
         }
         let count = reads.len();
         let context = self.context(shard, sight);
+        let locked = reads.iter().enumerate().filter(|(_, read)| read.lock.is_some()).map(|(at, read)| (at, read.key.clone())).collect();
         if locks {
             // Even a refused or interrupted request may have taken some.
             self.txn().locked.insert(shard);
@@ -231,6 +240,7 @@ impl Session {
                 if !locks || self.txn().isolation != Isolation::ReadCommitted {
                     self.saw_snapshot(snapshot, sight);
                 }
+                self.remember_locked(shard, locked, &rows, &skipped);
                 Ok((rows, skipped))
             }
             other => Err(unexpected("a read", &other)),
@@ -311,6 +321,22 @@ impl Session {
         self.check_read_set()
     }
 
+    /// `keys`: those that were locked, with their places in the answer.
+    fn remember_locked(&mut self, shard: ShardId, mut keys: Vec<(usize, Key)>, rows: &[Option<Found>], skipped: &[u32]) {
+        let txn = self.txn();
+        keys.retain(|(at, _)| !skipped.contains(&(*at as u32)));
+        if keys.is_empty() || txn.locked_count > LOCKED_ROWS_MAX {
+            return;
+        }
+        txn.locked_count += keys.len();
+        if txn.locked_count > LOCKED_ROWS_MAX {
+            txn.locked_rows.clear();
+            return;
+        }
+        let seen = |at: usize| rows[at].as_ref().map_or(Version::ZERO, |found| found.version);
+        txn.locked_rows.entry(shard).or_default().extend(keys.into_iter().map(|(at, key)| (key, seen(at))));
+    }
+
     fn remember_range(&mut self, shard: ShardId, range: KeyRange) -> Result<()> {
         let txn = self.txn();
         let ranges = &mut txn.reads.entry(shard).or_default().ranges;
@@ -380,7 +406,7 @@ impl Session {
     pub(crate) async fn commit_txn(&mut self) -> Result<()> {
         let Some(txn) = self.txn.as_ref() else { return Ok(()) };
         assert!(!txn.failed, "a failed transaction is rolled back");
-        let changes = !txn.buffer.is_empty() || !txn.staged.is_empty() || txn.ddl.is_some();
+        let changes = !txn.buffer.is_empty() || !txn.staged.is_empty() || txn.ddl.is_some() || txn.locked_count > 0;
         let result = if changes { self.commit_writes().await } else { self.settle().await.map(|()| None) };
         match result {
             Ok(refresh) => {
@@ -434,6 +460,16 @@ impl Session {
             writes.entry(shard).or_default().push(mark);
         }
         let mut reads = std::mem::take(&mut txn.reads);
+        let many = txn.locked_count > LOCKED_ROWS_MAX;
+        for (shard, locked) in std::mem::take(&mut txn.locked_rows) {
+            let locked = not_written(locked, writes.get(&shard));
+            if !locked.is_empty() {
+                reads.entry(shard).or_default().locked = locked;
+            }
+        }
+        for shard in txn.locked.iter().filter(|_| many) {
+            reads.entry(*shard).or_default().locked_more = true;
+        }
         let mut shards: BTreeSet<ShardId> = writes.keys().copied().collect();
         shards.extend(txn.staged.shards());
         shards.extend(reads.keys());
@@ -567,4 +603,14 @@ pub(crate) fn unexpected(what: &str, response: &Response) -> CallError {
 
 pub(crate) fn failed_transaction() -> Error {
     Error::new(SqlState::IN_FAILED_SQL_TRANSACTION, "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+/// What was only locked. The versions under the first lock count: nobody else could change the row since.
+fn not_written(mut locked: Vec<(Key, Version)>, writes: Option<&Vec<Write>>) -> Vec<(Key, Version)> {
+    locked.sort();
+    locked.dedup_by(|later, kept| later.0 == kept.0);
+    let mut written: Vec<&Key> = writes.into_iter().flatten().map(|write| &write.key).collect();
+    written.sort();
+    locked.retain(|(key, _)| written.binary_search(&key).is_err());
+    locked
 }

@@ -5,7 +5,8 @@
 //! engine's journal. Clearing makes a new keyspace (`shard.generation`) and gives the old one up, which costs the same for any size.
 //!
 //! fjall stops for good at the first failed write, so a write is refused while the disk is nearly full, before the engine sees it. Any other
-//! failure sets [`FjallRows::failed`]: the process must then stop, and recovers at its next start.
+//! failure to write sets [`FjallRows::failed`]: the process must then stop, and recovers at its next start. Damage found while reading (`XX001`) does not:
+//! the shard gives its rows up, and clearing makes a new keyspace without reading the old one.
 
 use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
@@ -149,7 +150,10 @@ impl Engine {
 
     fn check<T>(&self, result: fjall::Result<T>) -> Result<T> {
         result.map_err(|error| {
-            self.failed.store(true, Ordering::Release);
+            // Damaged rows are this shard's concern: another replica has them.
+            if !is_damage(&error) {
+                self.failed.store(true, Ordering::Release);
+            }
             describe(&error, &self.directory)
         })
     }
@@ -330,6 +334,21 @@ fn parse_name(name: &str) -> Option<(ShardId, u64)> {
     Some((ShardId(shard.parse().ok()?), generation.parse().ok()?))
 }
 
+/// What was read is not what was written.
+fn is_damage(error: &fjall::Error) -> bool {
+    use fjall::LsmError;
+    let fjall::Error::Storage(error) = error else { return matches!(error, fjall::Error::Decompress(_)) };
+    matches!(
+        error,
+        LsmError::ChecksumMismatch { .. }
+            | LsmError::Decompress(_)
+            | LsmError::InvalidTag(_)
+            | LsmError::InvalidTrailer
+            | LsmError::InvalidHeader(_)
+            | LsmError::Utf8(_)
+    )
+}
+
 fn describe(error: &fjall::Error, directory: &Path) -> Error {
     let place = directory.display();
     match error {
@@ -340,6 +359,10 @@ fn describe(error: &fjall::Error, directory: &Path) -> Error {
         }
         fjall::Error::Poisoned => Error::new(SqlState::IO_ERROR, format!("the row store at {place} stopped after an earlier failure"))
             .with_hint("The process must be started again; the log has what the row store misses."),
+        error if is_damage(error) => {
+            Error::new(SqlState::DATA_CORRUPTED, format!("a file of the row store at {place} is damaged: {error}"))
+                .with_hint("If there are other replicas, this one drops its rows and fetches theirs; see florin.scrub.")
+        }
         error => Error::new(SqlState::IO_ERROR, format!("the row store at {place} failed: {error}")),
     }
 }

@@ -13,6 +13,7 @@ mod entry;
 pub mod event;
 mod flush;
 mod handover;
+mod held_back;
 mod inspect;
 mod keys;
 mod lease;

@@ -1,10 +1,12 @@
 //! What was promised, and what was found. The database is asked anew, over ordinary connections.
 
+use super::board::{Board, Pause};
 use super::faults::Happened;
 use super::observe;
 use super::payments::{FILE_NAME, Payments};
 use super::plan::Fault;
-use super::posting::{self, Board, Targets};
+use super::posting;
+use super::targets::Targets;
 use super::{DemoOptions, SETTLE_SECONDS_MAX};
 use base::Money;
 use serde_json::{Value, json};
@@ -42,7 +44,9 @@ pub struct Verdict {
 struct Gap {
     fault: Fault,
     place: String,
-    longest: Duration,
+    longest: Pause,
+    /// Its beginning, in seconds after the fault.
+    after: f64,
     /// Requests that failed at a planned switch.
     failed: Vec<String>,
 }
@@ -50,8 +54,8 @@ struct Gap {
 impl Gap {
     fn is_kept(&self) -> bool {
         match self.fault {
-            Fault::DrainLeader => self.longest.as_millis() <= SWITCH_GAP_MILLIS_MAX && self.failed.is_empty(),
-            _ => self.longest.as_millis() <= GAP_MILLIS_MAX,
+            Fault::DrainLeader => self.longest.length().as_millis() <= SWITCH_GAP_MILLIS_MAX && self.failed.is_empty(),
+            _ => self.longest.length().as_millis() <= GAP_MILLIS_MAX,
         }
     }
 }
@@ -118,10 +122,13 @@ fn add(sum: Money, amount: Money) -> Result<Money, String> {
 fn gap(happened: &Happened, board: &Board) -> Gap {
     let until = happened.until.min(board.last_commit());
     let failed = match happened.fault {
-        Fault::DrainLeader => board.failures_between(happened.from, happened.healed),
+        // Leadership comes back after the healing, which must not be noticed either.
+        Fault::DrainLeader => board.failures_between(happened.from, happened.until),
         _ => Vec::new(),
     };
-    Gap { fault: happened.fault, place: happened.place.clone(), longest: board.longest_gap(happened.from, until), failed }
+    let longest = board.longest_pause(happened.from, until);
+    let after = (longest.from as f64 - happened.from as f64) / 1e6;
+    Gap { fault: happened.fault, place: happened.place.clone(), longest, after, failed }
 }
 
 struct Posted {
@@ -201,7 +208,7 @@ impl Verdict {
 
     pub fn json(&self) -> Value {
         let gaps: Vec<Value> = self.gaps.iter().map(|gap| {
-            json!({ "fault": gap.fault.to_string(), "place": gap.place, "longest_gap_ms": gap.longest.as_millis() as u64, "failed_requests": gap.failed.len(), "kept": gap.is_kept() })
+            json!({ "fault": gap.fault.to_string(), "place": gap.place, "longest_gap_ms": gap.longest.length().as_millis() as u64, "gap_began_after_s": gap.after, "failed_requests": gap.failed.len(), "kept": gap.is_kept() })
         }).collect();
         json!({
             "holds": self.holds(), "mode": self.mode, "seed": self.seed, "payments": self.payments, "acknowledged": self.acknowledged,
@@ -236,10 +243,11 @@ impl fmt::Display for Verdict {
         for gap in &self.gaps {
             writeln!(
                 f,
-                "  {:<44} {:<16} longest gap {:>5} ms{}",
+                "  {:<44} {:<16} longest gap {:>5} ms, {:.1} s after{}",
                 gap.fault.to_string(),
                 gap.place,
-                gap.longest.as_millis(),
+                gap.longest.length().as_millis(),
+                gap.after.max(0.0),
                 if gap.is_kept() { "" } else { "   BROKEN" }
             )?;
             for reason in gap.failed.iter().take(3) {

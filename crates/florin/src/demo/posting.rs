@@ -149,6 +149,7 @@ impl Poster<'_> {
             };
             match attempt {
                 Attempt::Posted => {
+                    self.targets[at].note_answer();
                     self.attempt = 0;
                     return true;
                 }

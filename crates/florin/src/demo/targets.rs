@@ -1,13 +1,13 @@
 //! Where clients connect to, as a load balancer in front of the nodes sees it.
 //!
-//! Each node is asked again and again, over a connection of its own, whether it leads. One that does not answer in time is taken out, and
-//! connections to it are closed; one that is being drained is left by clients when they have finished what they are doing.
+//! Each node is asked again and again, over a connection of its own, whether it leads. One that answers neither this nor its clients is
+//! taken out, and connections to it are closed; one that is being drained is left by clients when they have finished what they are doing.
 
 use super::observe;
 use super::posting;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -26,13 +26,31 @@ pub struct Target {
     pub port: u16,
     /// Cleared while the node is drained.
     pub open: AtomicBool,
-    /// Whether it answered the last check.
+    /// Cleared when it answered neither the last check nor a client in that time.
     pub healthy: watch::Sender<bool>,
+    answered: Mutex<Instant>,
 }
 
 impl Target {
     pub fn new(name: String, city: &'static str, zone: String, port: u16) -> Target {
-        Target { name, city, zone, port, open: AtomicBool::new(true), healthy: watch::Sender::new(true) }
+        Target {
+            name,
+            city,
+            zone,
+            port,
+            open: AtomicBool::new(true),
+            healthy: watch::Sender::new(true),
+            answered: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// A client got its answer.
+    pub fn note_answer(&self) {
+        *self.answered.lock().expect("no holder panics") = Instant::now();
+    }
+
+    fn answered_lately(&self) -> bool {
+        self.answered.lock().expect("no holder panics").elapsed() < Duration::from_millis(CHECK_MILLIS_MAX)
     }
 
     pub fn usable(&self) -> bool {
@@ -91,7 +109,8 @@ async fn check(targets: Arc<Targets>, at: usize) {
     loop {
         let leads = timeout(Duration::from_millis(CHECK_MILLIS_MAX), leads(&targets[at], &mut connection)).await;
         let leads = leads.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        targets[at].healthy.send_if_modified(|healthy| std::mem::replace(healthy, leads.is_ok()) != leads.is_ok());
+        let alive = leads.is_ok() || targets[at].answered_lately();
+        targets[at].healthy.send_if_modified(|healthy| std::mem::replace(healthy, alive) != alive);
         match leads {
             Ok(true) => targets.preferred.store(at, Ordering::Relaxed),
             Ok(false) => {}

@@ -20,11 +20,14 @@ pub struct Picture {
 }
 
 pub async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<Option<String>>>, String> {
-    let question = timeout(Duration::from_millis(QUESTION_MILLIS_MAX), client.simple_query(sql));
-    let messages = match question.await {
+    rows_within(client, sql, Duration::from_millis(QUESTION_MILLIS_MAX)).await
+}
+
+pub async fn rows_within(client: &Client, sql: &str, bound: Duration) -> Result<Vec<Vec<Option<String>>>, String> {
+    let messages = match timeout(bound, client.simple_query(sql)).await {
         Ok(Ok(messages)) => messages,
         Ok(Err(error)) => return Err(posting::explain(sql, &error)),
-        Err(_) => return Err(format!("{sql}: no answer within {QUESTION_MILLIS_MAX} ms")),
+        Err(_) => return Err(format!("{sql}: no answer within {} ms", bound.as_millis())),
     };
     let row = |message: SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),

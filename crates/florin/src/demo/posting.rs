@@ -48,14 +48,18 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Connects to one node, or says within the bound why not.
+/// Connects to one node, or says soon why not.
 pub async fn connect(target: &Target) -> Result<Client, String> {
+    connect_within(target, Duration::from_millis(CONNECT_MILLIS_MAX)).await
+}
+
+pub async fn connect_within(target: &Target, bound: Duration) -> Result<Client, String> {
     let parameters = format!("host=127.0.0.1 port={} user=florin dbname=florin application_name=demo", target.port);
-    let attempt = timeout(Duration::from_millis(CONNECT_MILLIS_MAX), tokio_postgres::connect(&parameters, NoTls));
+    let attempt = timeout(bound, tokio_postgres::connect(&parameters, NoTls));
     let (client, connection) = match attempt.await {
         Ok(Ok(pair)) => pair,
         Ok(Err(error)) => return Err(explain("connecting", &error)),
-        Err(_) => return Err(format!("connecting: no answer within {CONNECT_MILLIS_MAX} ms")),
+        Err(_) => return Err(format!("connecting: no answer within {} ms", bound.as_millis())),
     };
     tokio::spawn(async move {
         // Its error reaches the client's own call; there is nothing to do here with the same one.

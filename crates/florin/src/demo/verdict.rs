@@ -19,6 +19,9 @@ const GAP_MILLIS_MAX: u128 = 2_000;
 /// Longest gap at a planned switch.
 const SWITCH_GAP_MILLIS_MAX: u128 = 100;
 
+/// Longest wait for one answer of the count, and for replicas to be at one version: payments flow no more, so nothing hurries.
+const SETTLE: Duration = Duration::from_secs(SETTLE_SECONDS_MAX);
+
 #[derive(Debug)]
 pub struct Verdict {
     mode: String,
@@ -68,7 +71,7 @@ pub async fn judge(
     faults: Vec<Happened>,
 ) -> Result<Verdict, String> {
     let elapsed = Duration::from_micros(board.last_commit());
-    let client = posting::connect(&targets[0]).await?;
+    let client = posting::connect_within(&targets[0], SETTLE).await?;
     // One snapshot for all questions: a payment whose client gave up may be committed this very moment.
     let begin = client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await;
     begin.map_err(|error| posting::explain("beginning the count", &error))?;
@@ -162,7 +165,7 @@ struct Books {
 impl Books {
     async fn read(client: &tokio_postgres::Client) -> Result<Books, String> {
         let mut books = Books { balance: Money::ZERO, debited: Money::ZERO, credited: Money::ZERO, postings: 0 };
-        for row in observe::rows(client, "SELECT balance, postings FROM accounts").await? {
+        for row in observe::rows_within(client, "SELECT balance, postings FROM accounts", SETTLE).await? {
             let number = |column: usize| {
                 row[column].as_deref().unwrap_or("").parse::<i128>().map_err(|error| format!("an account's number: {error}"))
             };
@@ -180,20 +183,26 @@ impl Books {
 async fn replica_states(targets: &Targets) -> Result<Vec<String>, String> {
     let start = Instant::now();
     loop {
-        let mut states = Vec::new();
-        for target in targets.iter() {
-            let client = posting::connect(target).await?;
-            let rows = observe::rows(&client, "SELECT shard, applied, state_hash FROM florin.replicas ORDER BY shard").await?;
-            let text: Vec<String> =
-                rows.iter().map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(":")).collect();
-            states.push(text.join(" "));
-        }
-        let equal = states.windows(2).all(|pair| pair[0] == pair[1]);
-        if equal || start.elapsed() > Duration::from_secs(SETTLE_SECONDS_MAX) {
-            return Ok(states);
+        let states = states(targets).await;
+        let equal = states.as_ref().is_ok_and(|states| states.windows(2).all(|pair| pair[0] == pair[1]));
+        if equal || start.elapsed() > SETTLE {
+            return states;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+async fn states(targets: &Targets) -> Result<Vec<String>, String> {
+    let mut states = Vec::new();
+    for target in targets.iter() {
+        let client = posting::connect_within(target, SETTLE).await?;
+        let question = "SELECT shard, applied, state_hash FROM florin.replicas ORDER BY shard";
+        let rows = observe::rows_within(&client, question, SETTLE).await?;
+        let text: Vec<String> =
+            rows.iter().map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(":")).collect();
+        states.push(text.join(" "));
+    }
+    Ok(states)
 }
 
 impl Verdict {

@@ -86,10 +86,13 @@ pub fn rank(registry: &Registry, locality: &Locality) -> usize {
 /// What the best placed replica has; shards tell no more than this many steps apart.
 pub const PRIORITY_BEST: i64 = 4;
 
-/// Larger campaigns first: the best placed zone has `PRIORITY_BEST`, each further one less; 0 only if no other can.
-pub fn priority(registry: &Registry, node: NodeId) -> i64 {
-    let Some(record) = registry.nodes.get(&node).filter(|n| n.state == NodeState::Active) else { return 0 };
-    let mut ranks: Vec<usize> = registry.members().map(|n| rank(registry, &n.locality)).collect();
+/// Larger campaigns first: the best placed zone has `PRIORITY_BEST`, each further one less; 0 only if no other can. The shard's leader is
+/// left out: there is an election only when it is gone, and then nobody should wait for it.
+pub fn priority(registry: &Registry, node: NodeId, leader: Option<NodeId>) -> i64 {
+    let active = |n: &&NodeRecord| n.state == NodeState::Active;
+    let Some(record) = registry.nodes.get(&node).filter(active) else { return 0 };
+    let others = registry.members().filter(active).filter(|n| n.node == node || Some(n.node) != leader);
+    let mut ranks: Vec<usize> = others.map(|n| rank(registry, &n.locality)).collect();
     ranks.sort_unstable();
     ranks.dedup();
     let own = rank(registry, &record.locality);
@@ -219,16 +222,17 @@ pub fn transfer(
         .values()
         .filter(|c| {
             let node = c.record.node;
-            let settled = must_go || c.alive_for >= SETTLE;
-            current.voters.contains(&node) && node != leader && !leaves(node) && c.alive() && c.caught_up && settled
+            current.voters.contains(&node) && node != leader && !leaves(node) && c.alive() && c.caught_up
         })
         .collect();
     let best = able.iter().map(|c| rank_of(c)).min()?;
+    // Who is best placed will soon have settled: leadership moves once, not by way of the second best.
+    able.retain(|c| must_go || c.alive_for >= SETTLE);
     if !must_go && candidates.get(&leader).is_some_and(|c| rank_of(c) <= best) {
         return None;
     }
     able.retain(|c| rank_of(c) == best);
-    Some(able[shard as usize % able.len()].record.node)
+    able.get(shard as usize % able.len().max(1)).map(|c| c.record.node)
 }
 
 #[cfg(test)]
@@ -368,10 +372,22 @@ mod tests {
     #[test]
     fn priorities_follow_the_zones() {
         let (mut registry, _) = world(LocalityMode::ThreeCities, &FIVE);
-        let priorities = |r: &Registry| (1..=5).map(|n| priority(r, NodeId(n))).collect::<Vec<_>>();
-        assert_eq!(priorities(&registry), [4, 3, 2, 1, 0]);
+        let priorities = |r: &Registry, leader| (1..=5).map(|n| priority(r, NodeId(n), leader)).collect::<Vec<_>>();
+        assert_eq!(priorities(&registry, None), [4, 3, 2, 1, 0]);
+        assert_eq!(priorities(&registry, Some(NodeId(1)))[1..], [4, 3, 2, 1], "nobody waits for the leader that is gone");
+        assert_eq!(priorities(&registry, Some(NodeId(2)))[2..], [3, 2, 1]);
         registry.member_mut(NodeId(1)).expect("there").state = NodeState::Draining;
-        assert_eq!(priorities(&registry)[0], 0);
+        assert_eq!(priorities(&registry, None), [0, 4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn leadership_comes_back_in_one_move() {
+        let (registry, mut candidates) = world(LocalityMode::ThreeCities, &FIVE);
+        let current = voters(&[1, 2, 3, 4, 5]);
+        candidates.get_mut(&NodeId(1)).expect("there").alive_for = SETTLE - Duration::from_millis(100);
+        assert_eq!(transfer(&registry, &candidates, &current, NodeId(3), 0, &|_| false), None, "the best will have settled soon");
+        candidates.get_mut(&NodeId(1)).expect("there").alive_for = SETTLE;
+        assert_eq!(transfer(&registry, &candidates, &current, NodeId(3), 0, &|_| false), Some(NodeId(1)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::backend::NodeBackend;
 use crate::catalog::context;
-use crate::limits::{ADMIN_LOCK_WAIT, ADMIN_TRIES};
+use crate::limits::{ADMIN_LOCK_WAIT, ADMIN_TRIES, DRAIN_HANDOVER_MAX, DRAIN_LOOK};
 use base::locality::LocalityMode;
 use base::{Error, Locality, NodeId, Result, Retry, SchemaVersion, ShardId, SlotId, SqlState, TxnId, Version};
 use cluster::registry::{NodeState, Registry};
@@ -43,7 +43,7 @@ pub(crate) async fn run(backend: &NodeBackend, command: &str, arguments: &[Value
             .await?;
             Ok(Value::Bool(true))
         }
-        ("drain", [node]) => set_state(backend, node_id(node)?, NodeState::Draining).await,
+        ("drain", [node]) => drain(backend, node_id(node)?).await,
         ("undrain", [node]) => set_state(backend, node_id(node)?, NodeState::Active).await,
         ("mode" | "init", [mode]) => {
             let mode: LocalityMode = text(mode)?.parse().map_err(|e| Error::new(SqlState::INVALID_PARAMETER_VALUE, e))?;
@@ -106,6 +106,28 @@ async fn set_state(backend: &NodeBackend, node: NodeId, state: NodeState) -> Res
     })
     .await?;
     Ok(Value::Bool(true))
+}
+
+/// Marks the node, and waits until it leads nothing any more. What clients ask of it in the meantime is served or sent on.
+async fn drain(backend: &NodeBackend, node: NodeId) -> Result<Value> {
+    set_state(backend, node, NodeState::Draining).await?;
+    let until = backend.core.borrow().now.mono.after(DRAIN_HANDOVER_MAX);
+    loop {
+        let leads = {
+            let core = backend.core.borrow();
+            core.routing.shards().into_iter().find(|shard| core.routing.leader(*shard).is_none_or(|leader| leader == node))
+        };
+        let Some(shard) = leads else { return Ok(Value::Bool(true)) };
+        if backend.core.borrow().now.mono >= until {
+            let message = format!("nobody else leads shard {} after {} s", shard.0, DRAIN_HANDOVER_MAX.as_secs());
+            return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+                .with_hint("The node stays marked as draining, and hands over as soon as another voter is alive and caught up."));
+        }
+        backend.sleep(DRAIN_LOOK).await;
+        if let Some(error) = backend.state.interrupted() {
+            return Err(error);
+        }
+    }
 }
 
 /// Only its leader can hand a shard over.

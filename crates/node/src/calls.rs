@@ -226,6 +226,16 @@ impl Core {
         }
     }
 
+    /// Sends a call unless it went to the present leader in the meantime: a second copy that waits for a lock would get it when the
+    /// transaction is over.
+    pub fn dispatch_astray(&mut self, id: RequestId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (shard, place) = (call.shard, call.place);
+        if !matches!(place, Place::Sent { to, .. } if self.target(shard) == Some(to)) {
+            self.dispatch(id);
+        }
+    }
+
     /// Sends a parked call if there is someone to send it to.
     pub fn dispatch(&mut self, id: RequestId) {
         let Some(call) = self.calls.get(&id) else { return };

@@ -224,7 +224,7 @@ impl Core {
             while let Some(work) = self.work.pop_front() {
                 match work {
                     Work::Commit { number, shard, resent, response } => self.commit_answered(number, shard, resent, response),
-                    Work::Dispatch(id) => self.dispatch(id),
+                    Work::Dispatch(id) => self.dispatch_astray(id),
                     Work::RemoveReplica(shard) => self.remove_replica(shard),
                 }
             }

@@ -22,6 +22,9 @@ pub const PLACEMENT_INTERVAL: Duration = Duration::from_millis(200);
 pub const TRANSFER_PAUSE: Duration = Duration::from_millis(1_500);
 /// How long a draining node lets its sessions work on before it ends them with `57P01`.
 pub const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+/// How long `florin.drain` waits for the node's leaders to be elsewhere, and how often it looks.
+pub const DRAIN_HANDOVER_MAX: Duration = Duration::from_secs(10);
+pub const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// After a full disk, the log is tried again after this long.
 pub const DISK_FULL_PAUSE: Duration = Duration::from_millis(250);
 /// A wait for a lock that a transaction of the registry or the catalog accepts.

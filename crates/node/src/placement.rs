@@ -38,7 +38,8 @@ impl Core {
     /// Who should campaign first, and how long elections must wait.
     fn wishes(&mut self, shard: ShardId) {
         let leaves = self.draining_since.is_some() || self.disk_full;
-        let priority = if leaves { 0 } else { placement::priority(&self.registry, self.config.node) };
+        let leader = self.routing.leader(shard);
+        let priority = if leaves { 0 } else { placement::priority(&self.registry, self.config.node, leader) };
         let Some(replica) = self.replicas.get_mut(&shard) else { return };
         let members = replica.shard.members();
         let voters = members.voters.iter().chain(&members.witnesses);

@@ -213,6 +213,38 @@ fn a_full_disk_of_a_node_that_is_alone_is_told_and_writes_go_on_when_it_has_spac
 }
 
 #[test]
+fn a_drain_by_command_ends_when_leadership_is_elsewhere_and_costs_no_statement_a_tick_of_waiting() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let leader = world.leader(0).expect("there is one");
+    let other = world.nodes().into_iter().find(|n| *n != leader).expect("three nodes");
+    let (near, far, operator) = (world.connect(leader), world.connect(other), world.connect(other));
+    world.send(operator, &format!("SELECT florin.drain({})", leader.0));
+    let mut longest = 0;
+    for id in 0..200 {
+        for (client, key) in [(near, 2 * id), (far, 2 * id + 1)] {
+            let before = world.now.mono;
+            world.ask(client, &format!("INSERT INTO t VALUES ({key}, {key})")).ok();
+            longest = longest.max(world.now.mono.since(before).as_millis());
+        }
+        world.tick();
+    }
+    world.wait(operator).ok();
+    assert_ne!(world.leader(0), Some(leader));
+    assert_ne!(world.leader(1), Some(leader));
+    // Frames and disks take no time here: at most the tick in which leadership moves.
+    assert!(longest <= 10, "{longest} ms");
+    world.query(other, &format!("SELECT florin.undrain({})", leader.0)).ok();
+    world.until("the preferred zone leads again", |w| w.leader(0) == Some(leader));
+}
+
+#[test]
+fn a_drain_that_has_nowhere_to_go_says_so() {
+    let mut world = with_table(LocalityMode::Single, 1);
+    assert_eq!(world.query(N1, "SELECT florin.drain(1)").state(), "55000");
+    world.query(N1, "INSERT INTO t VALUES (1, 1)").ok();
+}
+
+#[test]
 fn a_removed_node_is_replaced_by_a_spare_one() {
     let mut world = with_table(LocalityMode::ThreeZones, 4);
     world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();

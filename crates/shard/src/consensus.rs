@@ -25,6 +25,11 @@ pub const HEARTBEAT_TICKS: usize = 2;
 pub const ELECTION_TICKS: usize = 16;
 /// Most further ticks drawn at random: up to 600 ms.
 const JITTER_TICKS: u64 = 8;
+/// Ticks by which a campaign comes after the shortest timeout, at which others may still be bound to the leader: theirs are counted
+/// from a little later, and a vote asked for too soon is not answered.
+const MARGIN_TICKS: u64 = 1;
+/// Ticks after which a replica that was not encouraged to campaign asks again: others' timeouts may have run out since.
+const ASK_AGAIN_TICKS: u64 = 4;
 /// Jitter among replicas whose priority is known.
 const PRIORITY_JITTER_TICKS: u64 = 3;
 /// Ticks between two levels of priority.
@@ -492,7 +497,11 @@ impl Consensus {
     }
 
     fn draw_timeout(&mut self) {
-        let mut ticks = ELECTION_TICKS as u64;
+        if self.raw.raft.state == StateRole::PreCandidate {
+            self.timeout_ticks = ASK_AGAIN_TICKS + self.prng.between(0, PRIORITY_JITTER_TICKS);
+            return;
+        }
+        let mut ticks = ELECTION_TICKS as u64 + MARGIN_TICKS;
         if self.priority == i64::MAX {
             ticks += self.prng.between(0, JITTER_TICKS);
         } else {

@@ -1,14 +1,15 @@
 //! Planned transfer of leadership that fails no request: the locks of open transactions travel in the log.
 //!
-//! First the target must be nearly caught up, while requests are served as always. Then nothing more is admitted (who asks is told to try
-//! again), the locks are logged, and as soon as the target has everything and all answers are out, it is told to take over.
+//! First the target must be nearly caught up, while requests are served as always. Then nothing more is admitted (requests are held
+//! back), the locks are logged, and as soon as the target has everything and all answers are out, it is told to take over. What was held back
+//! is sent on to it. Each step follows from the event that makes it possible; time only ends what does not come about.
 
 use crate::consensus::CAUGHT_UP_ENTRIES;
 use crate::entry::{LogEntry, Resource};
 use crate::shard::{Shard, due};
 use base::{Mono, NodeId, TxnId};
 use std::time::Duration;
-use storage::access::{LockMode, Refusal};
+use storage::access::LockMode;
 
 /// How long a target may take to catch up while requests are served.
 const APPROACH: Duration = Duration::from_secs(2);
@@ -42,12 +43,11 @@ impl Shard {
         let able = members.is_voter(to) && !members.witnesses.contains(&to) && to != self.config.node;
         if self.serving && able && self.handing.is_none() {
             self.handing = Some(Handing { to, since: self.now.mono, phase: Phase::Approaching });
-            self.tick_handover();
         }
     }
 
-    pub(crate) fn tick_handover(&mut self) {
-        self.pass_on_if_unfit();
+    /// After each event.
+    pub(crate) fn advance_handover(&mut self) {
         let Some(handing) = &self.handing else { return };
         if !self.serving || self.consensus.transferring() {
             return;
@@ -78,7 +78,7 @@ impl Shard {
             self.handing = None;
             return;
         }
-        self.refuse_all_waiting(&Refusal::Busy);
+        self.hold_all_back();
         match self.propose_also_when_full(LogEntry::Handover { to, locks }) {
             Ok(_) => self.handing = Some(Handing { to, since: self.now.mono, phase: Phase::Stopped }),
             Err(_) => self.handing = None,
@@ -110,7 +110,7 @@ impl Shard {
     }
 
     /// A leader without rows, or that was removed, serves nobody: it hands the log on to a replica that can, and then leadership.
-    fn pass_on_if_unfit(&mut self) {
+    pub(crate) fn pass_on_if_unfit(&mut self) {
         let fit = self.rows && self.consensus.members().votes(self.config.node);
         if fit || !self.consensus.is_leader() || self.consensus.transferring() {
             return;

@@ -14,6 +14,7 @@ pub mod event;
 mod flush;
 mod foreign;
 mod handover;
+mod held_back;
 mod inspect;
 mod keys;
 mod lease;

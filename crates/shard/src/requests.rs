@@ -47,6 +47,18 @@ pub(crate) struct Pending {
     since: Option<Mono>,
 }
 
+impl Pending {
+    /// This transaction waits in it for locks that it does not get.
+    pub fn would_wait(&self, txn: TxnId) -> bool {
+        match &self.request {
+            Request::Read { context, wait: LockWait::Wait(_), .. } | Request::LockTables { context, wait: LockWait::Wait(_), .. } => {
+                context.txn == txn
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What a request that cannot be answered yet waits for.
 enum Wait {
     Lock { txn: TxnId, resource: Resource, mode: LockMode, limit: Option<Duration> },
@@ -137,29 +149,25 @@ impl Shard {
         if let Request::CancelWait { txn } = request {
             let canceled = Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request");
             self.fail_waits(txn, &canceled);
+            for pending in self.held_back.take_waits_of(txn) {
+                self.refuse(pending.from, pending.id, Refusal::Error(canceled.clone()));
+            }
             return;
         }
         if let Request::Settled { txn } = request {
             self.settled_everywhere(txn);
             return;
         }
-        if !self.serves() {
-            if let Some(answer) = self.follower_read(&request) {
-                self.effects.push(ShardEffect::Reply { to: from, id, response: answer });
-                return;
-            }
-            let refusal = match self.consensus.leader() {
-                Some(leader) if leader == self.config.node => Refusal::Busy,
-                leader => Refusal::NotLeader(leader),
-            };
-            self.refuse(from, id, refusal);
+        let serves = self.serves();
+        if !serves && let Some(answer) = self.follower_read(&request) {
+            self.effects.push(ShardEffect::Reply { to: from, id, response: answer });
             return;
         }
         let pending = Pending { from, id, request, next: 0, rows: Vec::new(), skipped: Vec::new(), index: 0, since: None };
-        self.run(pending);
+        if serves { self.run(pending) } else { self.hold_back(pending) }
     }
 
-    fn run(&mut self, mut pending: Pending) {
+    pub(crate) fn run(&mut self, mut pending: Pending) {
         match self.turn(&mut pending) {
             Turn::Answer(Ok((response, index))) => self.reply(pending.from, pending.id, response, index),
             Turn::Answer(Err(refusal)) => self.refuse(pending.from, pending.id, refusal),
@@ -492,11 +500,7 @@ impl Shard {
             }
             for waiter in granted {
                 if let Some(parked) = self.requests.take_parked(waiter) {
-                    if self.serves() {
-                        self.run(parked.pending);
-                    } else {
-                        self.refuse(parked.pending.from, parked.pending.id, Refusal::Busy);
-                    }
+                    if self.serves() { self.run(parked.pending) } else { self.hold_back(parked.pending) }
                 }
             }
         }
@@ -524,24 +528,34 @@ impl Shard {
         let (go_on, stay): (Vec<_>, Vec<_>) = delayed.into_iter().partition(which);
         self.requests.delayed = stay;
         for delayed in go_on {
-            if self.serves() {
-                self.run(delayed.pending);
-            } else {
-                self.refuse(delayed.pending.from, delayed.pending.id, Refusal::Busy);
-            }
+            if self.serves() { self.run(delayed.pending) } else { self.hold_back(delayed.pending) }
+        }
+    }
+
+    /// What waits for locks, decisions or schemas waits for the end of a handover instead, in its order.
+    pub(crate) fn hold_all_back(&mut self) {
+        for pending in self.take_waiting() {
+            self.hold_back(pending);
         }
     }
 
     pub(crate) fn refuse_all_waiting(&mut self, refusal: &Refusal) {
+        let mut waiting = self.take_waiting();
+        waiting.extend(self.held_back.take());
+        for pending in waiting {
+            self.refuse(pending.from, pending.id, refusal.clone());
+        }
+    }
+
+    fn take_waiting(&mut self) -> Vec<Pending> {
+        let mut waiting = Vec::new();
         for waiter in self.requests.parked.keys().copied().collect::<Vec<_>>() {
             self.locks.cancel(waiter);
-            let parked = self.requests.take_parked(waiter).expect("the waiter was just listed");
-            self.refuse(parked.pending.from, parked.pending.id, refusal.clone());
+            waiting.push(self.requests.take_parked(waiter).expect("the waiter was just listed").pending);
         }
-        for delayed in std::mem::take(&mut self.requests.delayed) {
-            self.refuse(delayed.pending.from, delayed.pending.id, refusal.clone());
-        }
+        waiting.extend(std::mem::take(&mut self.requests.delayed).into_iter().map(|delayed| delayed.pending));
         self.locks.take_granted();
+        waiting
     }
 
     pub(crate) fn tick_requests(&mut self) {

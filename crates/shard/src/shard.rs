@@ -9,6 +9,7 @@ use crate::entry::LogEntry;
 use crate::event::{Control, ShardEffect, ShardEvent};
 use crate::flush::Flushing;
 use crate::handover::Handing;
+use crate::held_back::HeldBack;
 use crate::locks::Locks;
 use crate::members::Members;
 use crate::memlog::{Base, MemLog, Sendable};
@@ -96,6 +97,7 @@ pub struct Shard {
     pub(crate) clock: HybridClock,
     pub(crate) locks: Locks,
     pub(crate) requests: Requests,
+    pub(crate) held_back: HeldBack,
     pub(crate) held: BTreeMap<u64, Vec<Held>>,
     pub(crate) effects: Vec<ShardEffect>,
     pub(crate) flushing: Flushing,
@@ -205,6 +207,7 @@ impl Shard {
             clock,
             locks: Locks::default(),
             requests: Requests::default(),
+            held_back: HeldBack::default(),
             held: BTreeMap::new(),
             effects: Vec::new(),
             flushing: Flushing::new(now.mono, standing.index),
@@ -268,6 +271,7 @@ impl Shard {
     /// Gives out all effects of what was handled.
     pub fn settle(&mut self, effects: &mut Vec<ShardEffect>) {
         self.resume_granted();
+        self.release_held_back();
         loop {
             while self.consensus.has_output() {
                 let output = self.consensus.output();
@@ -283,6 +287,8 @@ impl Shard {
                 self.observe_role(committed);
             }
             self.resume_granted();
+            self.advance_handover();
+            self.release_held_back();
             if !self.consensus.has_output() {
                 break;
             }
@@ -298,7 +304,7 @@ impl Shard {
         self.consensus.tick(self.now.mono);
         self.retry_apply();
         self.tick_requests();
-        self.tick_handover();
+        self.pass_on_if_unfit();
         self.tick_membership();
         self.tick_transfers();
         self.tick_flush();

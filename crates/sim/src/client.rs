@@ -55,9 +55,27 @@ pub struct Hub {
     pub committed: u64,
     /// When a transaction last committed, for each client.
     pub progress: BTreeMap<u32, Micros>,
+    /// When any last committed; `None` while pauses are not measured.
+    pub last_commit: Option<Micros>,
+    pub longest_pause: Pause,
+}
+
+/// A time without commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    pub length: Micros,
+    pub from: Micros,
 }
 
 impl Hub {
+    /// A commit, or the end of the time in which pauses are measured.
+    pub fn end_pause(&mut self) {
+        let Some(from) = self.last_commit.replace(self.now) else { return };
+        if self.now - from > self.longest_pause.length {
+            self.longest_pause = Pause { length: self.now - from, from };
+        }
+    }
+
     /// Hands over what arrived for a client; answers of an earlier connection are gone with it.
     pub fn receive(&mut self, client: u32, session: SessionId, responses: Vec<ClientResponse>) {
         let mailbox = self.mailboxes.entry(client).or_default();
@@ -304,6 +322,9 @@ impl Client {
         let now = hub.now;
         hub.committed += 1;
         hub.progress.insert(self.id, now);
+        if hub.last_commit.is_some() {
+            hub.end_pause();
+        }
     }
 
     /// Tries until it succeeds: for what must be done before and after the load.

@@ -141,6 +141,10 @@ pub struct Plan {
     pub skew_ms: u64,
     #[serde(default = "usual_load")]
     pub workloads: Vec<WorkloadPlan>,
+    /// Longest time without any commit while faults strike.
+    pub pause_ms_max: Option<u64>,
+    /// The only errors that clients may be told, if there are fewer than usual.
+    pub errors: Option<Vec<String>>,
     pub faults: Vec<FaultRule>,
 }
 
@@ -178,7 +182,7 @@ pub struct Planned {
 }
 
 /// The plans that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 9] = [
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("calm", include_str!("../plans/calm.json")),
     ("crashes", include_str!("../plans/crashes.json")),
     ("partitions", include_str!("../plans/partitions.json")),
@@ -187,6 +191,8 @@ pub const BUILT_IN: [(&str, &str); 9] = [
     ("cities", include_str!("../plans/cities.json")),
     ("witness", include_str!("../plans/witness.json")),
     ("two_cities", include_str!("../plans/two_cities.json")),
+    ("switches", include_str!("../plans/switches.json")),
+    ("failovers", include_str!("../plans/failovers.json")),
     ("mixed", include_str!("../plans/mixed.json")),
 ];
 

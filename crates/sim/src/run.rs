@@ -108,6 +108,7 @@ impl Run {
             workload.check(findings);
         }
         self.check_errors(findings);
+        self.check_pause(findings);
         self.check_holdings(findings);
         if let Some(text) = differ {
             findings.accuse("replicas", text);
@@ -177,12 +178,22 @@ impl Run {
         let planned = self.world.plan.schedule(&mut Prng::new(self.options.seed ^ 0x5eed), length);
         let faults = planned.into_iter().enumerate().map(|(n, p)| Fault::new(p, self.options.skip.contains(&n))).collect();
         self.world.plan_faults(faults, start);
+        self.world.hub.borrow_mut().last_commit = Some(start);
         self.pass(start + length);
+        self.end_of_pauses();
         self.world.calm();
         let healed = self.world.now();
         // Rebuilding a destroyed replica takes the time it takes; clients must not notice.
         self.pass(healed + HEAL_TIME_MAX);
         self.idle_clients(healed)
+    }
+
+    fn end_of_pauses(&mut self) {
+        let now = self.world.now();
+        let mut hub = self.world.hub.borrow_mut();
+        hub.now = now;
+        hub.end_pause();
+        hub.last_commit = None;
     }
 
     /// Lets time go by, and hands nodes that lost their data to the operator.
@@ -300,7 +311,11 @@ impl Run {
 
     fn check_errors(&self, findings: &mut Findings) {
         for (state, (count, example)) in &self.world.hub.borrow().errors {
-            if !ALLOWED_ERRORS.contains(&state.as_str()) {
+            let allowed = match &self.world.plan.errors {
+                Some(errors) => errors.contains(state),
+                None => ALLOWED_ERRORS.contains(&state.as_str()),
+            };
+            if !allowed {
                 findings.accuse("errors", format!("{count} × {state}, such as {example:.300}"));
             }
         }
@@ -310,6 +325,15 @@ impl Run {
                 "errors",
                 format!("{count} transactions lost something with a leader although none was lost, such as [{example:.300}]"),
             );
+        }
+    }
+
+    fn check_pause(&self, findings: &mut Findings) {
+        let pause = self.world.hub.borrow().longest_pause;
+        findings.counts.push(("longest pause between commits, ms", pause.length / MILLI));
+        let Some(bound) = self.world.plan.pause_ms_max else { return };
+        if pause.length > bound * MILLI {
+            findings.accuse("pause", format!("no commit for {} after {}", seconds(pause.length), seconds(pause.from)));
         }
     }
 

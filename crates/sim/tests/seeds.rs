@@ -45,6 +45,20 @@ fn a_witness_decides_and_loses_nothing() {
 }
 
 #[test]
+fn planned_switches_fail_no_request_and_hardly_pause() {
+    for seed in 1..=3 {
+        passes("switches", seed, 60);
+    }
+}
+
+#[test]
+fn failovers_are_over_within_the_promised_time() {
+    for seed in 1..=3 {
+        passes("failovers", seed, 60);
+    }
+}
+
+#[test]
 fn everything_at_once_loses_nothing() {
     passes("mixed", 1, 60);
 }

@@ -1,8 +1,8 @@
 //! Carries the plan out while payments flow, and writes down when.
 
+use super::board::Board;
 use super::observe;
 use super::plan::{Fault, Step};
-use super::posting::Board;
 use super::processes::Cluster;
 use super::view::View;
 use std::time::{Duration, Instant};
@@ -12,13 +12,12 @@ const LEADER_SECONDS_MAX: u64 = 10;
 /// Between the end of a drain and the stop of the process, so that nothing is on its way to it any more.
 const DRAINED_MILLIS: u64 = 300;
 
-/// One fault as it happened: moments in microseconds from the first payment.
+/// One fault as it happened, with moments in microseconds from the first payment.
 #[derive(Clone, Debug)]
 pub struct Happened {
     pub fault: Fault,
     pub place: String,
     pub from: u64,
-    pub healed: u64,
     /// The next fault, or the end: the gap is searched up to here.
     pub until: u64,
 }
@@ -36,9 +35,8 @@ pub async fn inject(plan: &[Step], cluster: &mut Cluster, board: &Board, view: &
         begin(step.fault, index, cluster).await?;
         sleep_until(board.start + step.at + step.lasts).await;
         end(step.fault, index, cluster).await?;
-        let healed = board.micros();
         view.event(format!("healed: {place}"));
-        happened.push(Happened { fault: step.fault, place, from, healed, until: u64::MAX });
+        happened.push(Happened { fault: step.fault, place, from, until: u64::MAX });
     }
     Ok(happened)
 }
@@ -92,6 +90,10 @@ async fn begin(fault: Fault, index: usize, cluster: &mut Cluster) -> Result<(), 
 async fn end(fault: Fault, index: usize, cluster: &mut Cluster) -> Result<(), String> {
     match fault {
         Fault::CutLeadingZone | Fault::CutLeadingCity | Fault::CutFollowingCity => cluster.cut(&[]).await,
-        Fault::KillLeader | Fault::DrainLeader => cluster.restart(index).await,
+        Fault::KillLeader => cluster.restart(index).await,
+        Fault::DrainLeader => {
+            cluster.restart(index).await?;
+            cluster.undrain(index).await
+        }
     }
 }

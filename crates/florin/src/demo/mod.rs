@@ -5,12 +5,14 @@
 //! file's own control records. Nothing here has access to the nodes but what a user has: SQL, signals and the command line; the
 //! emulated cables are the one exception (`processes`).
 
+mod board;
 mod faults;
 mod observe;
 mod payments;
 mod plan;
 mod posting;
 mod processes;
+mod targets;
 mod verdict;
 mod view;
 
@@ -89,21 +91,23 @@ async fn drive(
     observe::wait_until_serving(&targets, options.mode.voters(), Duration::from_secs(SETTLE_SECONDS_MAX)).await?;
     posting::prepare(&targets, payments).await?;
 
-    let board = Arc::new(posting::Board::new(payments.len(), options.seconds, Instant::now()));
+    let board = Arc::new(board::Board::new(payments.len(), options.seconds, Instant::now()));
     let view = view::View::new(options, payments, &board, &targets, cluster.places());
     let drawing = tokio::spawn(Arc::clone(&view).run());
     let mut posters = tokio::task::JoinSet::new();
     for number in 0..POSTERS {
         posters.spawn(posting::post_all(number, Arc::clone(payments), Arc::clone(&board), Arc::clone(&targets)));
     }
-    let balancing = tokio::spawn(observe::balance(Arc::clone(&targets)));
+    let mut checks = targets::check_all(&targets);
     let plan = plan::plan(options);
     let faults = faults::inject(&plan, cluster, &board, &view).await?;
     posting::finish(&board, &mut posters, options.seconds).await;
-    balancing.abort();
+    checks.shutdown().await;
     drawing.abort();
     view.close();
 
     observe::wait_until_serving(&targets, options.mode.voters(), Duration::from_secs(SETTLE_SECONDS_MAX)).await?;
-    verdict::judge(options, payments, &board, &targets, faults).await
+    let verdict = verdict::judge(options, payments, &board, &targets, faults).await?;
+    cluster.write_down("clients.log", &board.story());
+    Ok(verdict)
 }

@@ -1,9 +1,8 @@
 //! What the cluster says of itself, asked as any client can: `florin.shards` and `florin.nodes`.
 
-use super::posting::{self, Targets};
+use super::posting;
+use super::targets::{Target, Targets};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -21,11 +20,14 @@ pub struct Picture {
 }
 
 pub async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<Option<String>>>, String> {
-    let question = timeout(Duration::from_millis(QUESTION_MILLIS_MAX), client.simple_query(sql));
-    let messages = match question.await {
+    rows_within(client, sql, Duration::from_millis(QUESTION_MILLIS_MAX)).await
+}
+
+pub async fn rows_within(client: &Client, sql: &str, bound: Duration) -> Result<Vec<Vec<Option<String>>>, String> {
+    let messages = match timeout(bound, client.simple_query(sql)).await {
         Ok(Ok(messages)) => messages,
         Ok(Err(error)) => return Err(posting::explain(sql, &error)),
-        Err(_) => return Err(format!("{sql}: no answer within {QUESTION_MILLIS_MAX} ms")),
+        Err(_) => return Err(format!("{sql}: no answer within {} ms", bound.as_millis())),
     };
     let row = |message: SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
@@ -48,9 +50,8 @@ async fn picture_of(client: &Client) -> Result<Picture, String> {
 }
 
 /// The number of the node that stands in a zone.
-pub async fn node_in(target: &posting::Target, zone: &str) -> Result<String, String> {
-    let client = posting::connect(target).await?;
-    let rows = rows(&client, &format!("SELECT node FROM florin.nodes WHERE zone = '{zone}'")).await?;
+pub async fn number_of(client: &Client, zone: &str) -> Result<String, String> {
+    let rows = rows(client, &format!("SELECT node FROM florin.nodes WHERE zone = '{zone}'")).await?;
     rows.into_iter().flatten().flatten().next().ok_or_else(|| format!("florin.nodes has no node in {zone}"))
 }
 
@@ -58,13 +59,7 @@ pub async fn node_in(target: &posting::Target, zone: &str) -> Result<String, Str
 pub async fn picture(targets: &Targets) -> Option<Picture> {
     let mut questions = tokio::task::JoinSet::new();
     for target in targets.iter() {
-        let single = posting::Target {
-            name: target.name.clone(),
-            city: target.city,
-            zone: target.zone.clone(),
-            port: target.port,
-            open: true.into(),
-        };
+        let single = Target::new(target.name.clone(), target.city, target.zone.clone(), target.port);
         questions.spawn(async move {
             let client = posting::connect(&single).await?;
             picture_of(&client).await
@@ -106,17 +101,4 @@ async fn serving(targets: &Targets, voters: usize) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Keeps `Targets::preferred` at the node that leads, as a load balancer's health checks do. Runs until it is aborted.
-pub async fn balance(targets: Arc<Targets>) {
-    loop {
-        if let Some(picture) = picture(&targets).await
-            && let Some(zone) = picture.leaders.get(&0).cloned().flatten()
-            && let Some(leading) = targets.iter().position(|target| target.zone == zone)
-        {
-            targets.preferred.store(leading, Ordering::Relaxed);
-        }
-        tokio::time::sleep(Duration::from_millis(PAUSE_MILLIS)).await;
-    }
 }

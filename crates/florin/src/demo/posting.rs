@@ -3,10 +3,11 @@
 //! Idempotent by trace number: the payment's row has (file, batch, trace) as its primary key, so a payment that was posted by an
 //! attempt whose answer was lost is refused with 23505 the second time, and counts as posted.
 
+use super::board::Board;
 use super::payments::{FILE_NAME, Payment, Payments};
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use super::targets::{Target, Targets};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -19,148 +20,8 @@ const CONNECT_MILLIS_MAX: u64 = 400;
 const RETRY_MILLIS: u64 = 15;
 /// How long after the planned time the rest of the file may take before the demo stops waiting.
 const OVERTIME_SECONDS: u64 = 45;
-/// Share of the planned time over which payments are spread; the rest is for what faults held up.
-const FLOW_SHARE: f64 = 0.95;
-/// Most errors kept for the verdict.
-const ERRORS_KEPT: usize = 50;
-
-/// A node's SQL address and whether clients should use it.
-pub struct Target {
-    pub name: String,
-    pub city: &'static str,
-    pub zone: String,
-    pub port: u16,
-    /// Cleared while the node is drained, as a load balancer does on a failing health check.
-    pub open: AtomicBool,
-}
-
-/// The nodes, and which of them clients go to first: the one that leads, as a load balancer finds it by its health checks.
-pub struct Targets {
-    list: Vec<Target>,
-    pub preferred: AtomicUsize,
-}
-
-impl Targets {
-    pub fn new(list: Vec<Target>) -> Targets {
-        Targets { list, preferred: AtomicUsize::new(0) }
-    }
-}
-
-impl std::ops::Deref for Targets {
-    type Target = [Target];
-
-    fn deref(&self) -> &[Target] {
-        &self.list
-    }
-}
-
-/// Where clients write down what happened.
-pub struct Board {
-    pub start: Instant,
-    /// Payments flow evenly over this time, so that every fault meets some.
-    seconds: u64,
-    next: AtomicUsize,
-    pub acknowledged: AtomicUsize,
-    /// Microseconds from the start, one for each commit, in the order of the acknowledgements.
-    commits: Mutex<Vec<u64>>,
-    /// By payment: acknowledged or not.
-    done: Vec<AtomicBool>,
-    /// Attempts that failed and were made again, with the moment (microseconds) and the reason.
-    failures: Mutex<Vec<(u64, String)>>,
-    pub retries: AtomicU64,
-    stopped: AtomicBool,
-}
-
-impl Board {
-    pub fn new(payments: usize, seconds: u64, start: Instant) -> Board {
-        Board {
-            start,
-            seconds,
-            next: AtomicUsize::new(0),
-            acknowledged: AtomicUsize::new(0),
-            commits: Mutex::new(Vec::with_capacity(payments)),
-            done: (0..payments).map(|_| AtomicBool::new(false)).collect(),
-            failures: Mutex::new(Vec::new()),
-            retries: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
-        }
-    }
-
-    pub fn micros(&self) -> u64 {
-        self.start.elapsed().as_micros() as u64
-    }
-
-    fn acknowledge(&self, chunk: Range<usize>) {
-        let mut commits = self.commits.lock().expect("no holder panics");
-        let now = self.micros();
-        for payment in chunk {
-            self.done[payment].store(true, Ordering::Relaxed);
-            self.acknowledged.fetch_add(1, Ordering::Relaxed);
-            commits.push(now);
-        }
-    }
-
-    /// When a chunk is due.
-    fn due(&self, chunk: usize, chunks: usize) -> Instant {
-        let share = chunk as f64 / chunks.max(1) as f64;
-        self.start + Duration::from_secs_f64(share * self.seconds as f64 * FLOW_SHARE)
-    }
-
-    fn failed(&self, reason: String) {
-        self.retries.fetch_add(1, Ordering::Relaxed);
-        let mut failures = self.failures.lock().expect("no holder panics");
-        if failures.len() < ERRORS_KEPT * 100 {
-            failures.push((self.micros(), reason));
-        }
-    }
-
-    pub fn is_acknowledged(&self, payment: usize) -> bool {
-        self.done[payment].load(Ordering::Relaxed)
-    }
-
-    /// The longest time without a commit between two moments (microseconds from the start), counting the one that ends it.
-    pub fn longest_gap(&self, from: u64, to: u64) -> Duration {
-        let commits = self.commits.lock().expect("no holder panics");
-        let first = commits.partition_point(|at| *at < from).saturating_sub(1);
-        let mut longest = 0;
-        for pair in commits[first.min(commits.len())..].windows(2) {
-            if pair[0] > to {
-                break;
-            }
-            longest = longest.max(pair[1] - pair[0]);
-        }
-        let last = commits.last().copied().unwrap_or(0);
-        if last < to {
-            longest = longest.max(to - last.max(from));
-        }
-        Duration::from_micros(longest)
-    }
-
-    /// Microseconds from the start of the newest acknowledgement.
-    pub fn last_commit(&self) -> u64 {
-        self.commits.lock().expect("no holder panics").last().copied().unwrap_or(0)
-    }
-
-    pub fn failures_between(&self, from: u64, to: u64) -> Vec<String> {
-        let failures = self.failures.lock().expect("no holder panics");
-        failures.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, reason)| reason.clone()).collect()
-    }
-
-    /// Commits in the last whole seconds, oldest first.
-    pub fn rates(&self, seconds: usize) -> Vec<usize> {
-        let commits = self.commits.lock().expect("no holder panics");
-        let now = self.micros();
-        let mut rates = vec![0; seconds];
-        for at in commits.iter().rev() {
-            let age = (now - at) / 1_000_000;
-            if age >= seconds as u64 {
-                break;
-            }
-            rates[seconds - 1 - age as usize] += 1;
-        }
-        rates
-    }
-}
+/// When the leader is elsewhere, one client after the other follows it, this far apart, so that they do not all connect at once.
+const FOLLOW_MILLIS: u64 = 4;
 
 /// Makes the tables and the accounts.
 pub async fn prepare(targets: &Targets, payments: &Payments) -> Result<(), String> {
@@ -187,14 +48,18 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Connects to one node, or says within the bound why not.
+/// Connects to one node, or says soon why not.
 pub async fn connect(target: &Target) -> Result<Client, String> {
+    connect_within(target, Duration::from_millis(CONNECT_MILLIS_MAX)).await
+}
+
+pub async fn connect_within(target: &Target, bound: Duration) -> Result<Client, String> {
     let parameters = format!("host=127.0.0.1 port={} user=florin dbname=florin application_name=demo", target.port);
-    let attempt = timeout(Duration::from_millis(CONNECT_MILLIS_MAX), tokio_postgres::connect(&parameters, NoTls));
+    let attempt = timeout(bound, tokio_postgres::connect(&parameters, NoTls));
     let (client, connection) = match attempt.await {
         Ok(Ok(pair)) => pair,
         Ok(Err(error)) => return Err(explain("connecting", &error)),
-        Err(_) => return Err(format!("connecting: no answer within {CONNECT_MILLIS_MAX} ms")),
+        Err(_) => return Err(format!("connecting: no answer within {} ms", bound.as_millis())),
     };
     tokio::spawn(async move {
         // Its error reaches the client's own call; there is nothing to do here with the same one.
@@ -247,7 +112,7 @@ async fn attempt(client: &Client, sql: &str) -> Attempt {
 
 /// One client: posts payments until there are none left.
 pub async fn post_all(number: usize, payments: Arc<Payments>, board: Arc<Board>, targets: Arc<Targets>) {
-    let mut client = Poster { number, at: 0, preferred: usize::MAX, connection: None, board: &board, targets: &targets };
+    let mut client = Poster { number, attempt: 0, connection: None, follows: None, board: &board, targets: &targets };
     loop {
         let next = board.next.fetch_add(1, Ordering::Relaxed);
         let Some(chunk) = payments.chunks.get(next) else { return };
@@ -262,10 +127,12 @@ pub async fn post_all(number: usize, payments: Arc<Payments>, board: Arc<Board>,
 
 struct Poster<'a> {
     number: usize,
-    at: usize,
-    /// Where clients were last sent to; `at` moves away from it when it does not answer.
-    preferred: usize,
-    connection: Option<Client>,
+    /// Counts attempts to reach a node since the last that went well.
+    attempt: usize,
+    /// To which node, and the connection.
+    connection: Option<(usize, Client)>,
+    /// The leader is elsewhere: since when this is known.
+    follows: Option<Instant>,
     board: &'a Board,
     targets: &'a Targets,
 }
@@ -274,17 +141,27 @@ impl Poster<'_> {
     /// Tries until it is posted. False if the demo ends first.
     async fn post(&mut self, sql: &str) -> bool {
         while !self.board.stopped.load(Ordering::Relaxed) {
-            self.follow();
-            let Some(client) = &self.connection else {
-                self.connect().await;
+            self.follow().await;
+            let Some((at, client)) = &self.connection else {
+                tokio::time::sleep(Duration::from_millis(RETRY_MILLIS)).await;
                 continue;
             };
-            match attempt(client, sql).await {
-                Attempt::Posted => return true,
-                Attempt::Again(reason) => self.failed(reason),
+            let at = *at;
+            let attempt = tokio::select! {
+                attempt = attempt(client, sql) => attempt,
+                () = self.targets[at].taken_out() => Attempt::Lost("the node does not answer its health checks".to_owned()),
+            };
+            match attempt {
+                Attempt::Posted => {
+                    self.targets[at].note_answer();
+                    self.attempt = 0;
+                    return true;
+                }
+                Attempt::Again(reason) => self.failed(at, &reason),
                 Attempt::Lost(reason) => {
-                    self.failed(reason);
-                    self.move_on();
+                    self.failed(at, &reason);
+                    self.connection = None;
+                    self.attempt += 1;
                 }
             }
             tokio::time::sleep(Duration::from_millis(RETRY_MILLIS)).await;
@@ -292,41 +169,37 @@ impl Poster<'_> {
         false
     }
 
-    /// Goes where clients are sent now, and away from a node that is being drained.
-    fn follow(&mut self) {
-        let preferred = self.targets.preferred.load(Ordering::Relaxed);
-        if preferred != self.preferred {
-            self.preferred = preferred;
-            self.connection = None;
-            self.at = preferred;
+    /// Sees to it that there is a connection, to the best node: from one that is still good only in turn, and once the new one is there.
+    async fn follow(&mut self) {
+        // The node said that it ends, while nothing was under way.
+        self.connection.take_if(|(_, client)| client.is_closed());
+        let Some(best) = self.targets.best(self.attempt) else { return };
+        if let Some((at, _)) = &self.connection
+            && self.targets[*at].usable()
+        {
+            if *at == best || self.attempt > 0 {
+                self.follows = None;
+                return;
+            }
+            let since = *self.follows.get_or_insert_with(Instant::now);
+            if since.elapsed() < Duration::from_millis(FOLLOW_MILLIS * self.number as u64) {
+                return;
+            }
         }
-        let is_open = |at: usize| self.targets[at].open.load(Ordering::Relaxed);
-        if !is_open(self.at) {
-            let city = self.targets[self.at].city;
-            let near = (0..self.targets.len()).find(|at| is_open(*at) && self.targets[*at].city == city);
-            self.connection = None;
-            self.at = near.unwrap_or((self.at + 1) % self.targets.len());
-        }
-    }
-
-    fn move_on(&mut self) {
-        self.connection = None;
-        self.at = (self.at + 1 + self.number % 2) % self.targets.len();
-    }
-
-    async fn connect(&mut self) {
-        match connect(&self.targets[self.at]).await {
-            Ok(client) => self.connection = Some(client),
+        match connect(&self.targets[best]).await {
+            Ok(client) => {
+                self.connection = Some((best, client));
+                self.follows = None;
+            }
             Err(reason) => {
-                self.failed(reason);
-                self.move_on();
-                tokio::time::sleep(Duration::from_millis(RETRY_MILLIS)).await;
+                self.failed(best, &reason);
+                self.attempt += 1;
             }
         }
     }
 
-    fn failed(&self, reason: String) {
-        self.board.failed(format!("{}: {reason}", self.targets[self.at].name));
+    fn failed(&self, at: usize, reason: &str) {
+        self.board.failed(format!("{}: {reason}", self.targets[at].name));
     }
 }
 
@@ -336,24 +209,4 @@ pub async fn finish(board: &Board, posters: &mut JoinSet<()>, seconds: u64) {
     while tokio::time::timeout_at(until.into(), posters.join_next()).await.is_ok_and(|ended| ended.is_some()) {}
     board.stopped.store(true, Ordering::Relaxed);
     posters.shutdown().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_gap_counts_the_commit_before_and_after_a_fault() {
-        let board = Board::new(4, 1, Instant::now());
-        *board.commits.lock().expect("no holder panics") = vec![1_000, 2_000, 900_000, 901_000];
-        assert_eq!(board.longest_gap(2_500, 10_000), Duration::from_micros(898_000));
-        assert_eq!(board.longest_gap(900_500, 900_600), Duration::from_micros(1_000));
-    }
-
-    #[test]
-    fn no_commit_after_a_fault_is_a_gap_to_the_end() {
-        let board = Board::new(1, 1, Instant::now());
-        *board.commits.lock().expect("no holder panics") = vec![1_000];
-        assert_eq!(board.longest_gap(2_000, 5_000_000), Duration::from_micros(4_998_000));
-    }
 }

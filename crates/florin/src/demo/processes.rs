@@ -1,7 +1,8 @@
 //! The cluster's processes: starting, cutting their cables, killing, draining, starting again.
 
 use super::observe;
-use super::posting::{Target, Targets};
+use super::posting;
+use super::targets::{Target, Targets};
 use base::locality::LocalityMode;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -10,14 +11,17 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
 /// Longest wait for a process to end by itself.
 const STOP_SECONDS_MAX: u64 = 10;
+/// Longest wait for a process that was started again to serve, and between two looks.
+const START_SECONDS_MAX: u64 = 10;
+const START_PAUSE: Duration = Duration::from_millis(50);
 /// Longest run of a command such as `cluster init`.
 const COMMAND_SECONDS_MAX: u64 = 15;
 
@@ -93,13 +97,8 @@ impl Cluster {
                 joined: false,
             });
         }
-        let target = |process: &Process| Target {
-            name: process.place.name.clone(),
-            city: process.place.city,
-            zone: process.place.zone.to_owned(),
-            port: process.sql,
-            open: AtomicBool::new(true),
-        };
+        let target =
+            |process: &Process| Target::new(process.place.name.clone(), process.place.city, process.place.zone.to_owned(), process.sql);
         let targets = Arc::new(Targets::new(processes.iter().map(target).collect()));
         let mut cluster = Cluster { directory, keep, token: String::new(), processes, cut_zones: BTreeSet::new(), targets };
         match cluster.bring_up(mode).await {
@@ -195,13 +194,31 @@ impl Cluster {
         Ok(())
     }
 
-    /// Moves leadership away and clients elsewhere, then lets the process end.
+    /// Sends clients elsewhere and moves leadership away.
     pub async fn drain(&mut self, index: usize) -> Result<(), String> {
         self.targets[index].open.store(false, Ordering::Relaxed);
         let sql = format!("127.0.0.1:{}", self.processes[index].sql);
-        let number = observe::node_in(&self.targets[index], self.processes[index].place.zone).await?;
+        let client = posting::connect(&self.targets[index]).await?;
+        let number = observe::number_of(&client, self.processes[index].place.zone).await?;
         run(&["drain", "--sql", &sql, &number]).await?;
         Ok(())
+    }
+
+    /// The node is back from its upgrade: it may lead again.
+    pub async fn undrain(&mut self, index: usize) -> Result<(), String> {
+        let start = Instant::now();
+        loop {
+            match self.try_undrain(index).await {
+                Err(_) if start.elapsed() < Duration::from_secs(START_SECONDS_MAX) => tokio::time::sleep(START_PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_undrain(&self, index: usize) -> Result<(), String> {
+        let client = posting::connect(&self.targets[index]).await?;
+        let number = observe::number_of(&client, self.processes[index].place.zone).await?;
+        observe::rows(&client, &format!("SELECT florin.undrain({number})")).await.map(|_| ())
     }
 
     /// Ends a drained process in the ordinary way.
@@ -215,6 +232,15 @@ impl Cluster {
             Ok(Ok(status)) => Err(format!("{} ended with {status}", process.place.name)),
             Ok(Err(error)) => Err(format!("{}: {error}", process.place.name)),
             Err(_) => Err(format!("{} did not stop within {STOP_SECONDS_MAX} s of SIGTERM", process.place.name)),
+        }
+    }
+
+    /// Beside the nodes' logs, if they are kept.
+    pub fn write_down(&self, name: &str, text: &str) {
+        if self.keep
+            && let Err(error) = std::fs::write(self.directory.join(name), text)
+        {
+            eprintln!("florin demo: cannot write {name}: {error}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! What was promised, and what was found. The database is asked anew, over ordinary connections.
 
+use super::board::{Board, Pause};
 use super::faults::Happened;
 use super::observe;
 use super::payments::{FILE_NAME, Payments};
 use super::plan::Fault;
-use super::posting::{self, Board, Targets};
+use super::posting;
+use super::targets::Targets;
 use super::{DemoOptions, SETTLE_SECONDS_MAX};
 use base::Money;
 use serde_json::{Value, json};
@@ -16,6 +18,9 @@ use std::time::{Duration, Instant};
 const GAP_MILLIS_MAX: u128 = 2_000;
 /// Longest gap at a planned switch.
 const SWITCH_GAP_MILLIS_MAX: u128 = 100;
+
+/// Longest wait for one answer of the count, and for replicas to be at one version: payments flow no more, so nothing hurries.
+const SETTLE: Duration = Duration::from_secs(SETTLE_SECONDS_MAX);
 
 #[derive(Debug)]
 pub struct Verdict {
@@ -42,7 +47,9 @@ pub struct Verdict {
 struct Gap {
     fault: Fault,
     place: String,
-    longest: Duration,
+    longest: Pause,
+    /// Its beginning, in seconds after the fault.
+    after: f64,
     /// Requests that failed at a planned switch.
     failed: Vec<String>,
 }
@@ -50,8 +57,8 @@ struct Gap {
 impl Gap {
     fn is_kept(&self) -> bool {
         match self.fault {
-            Fault::DrainLeader => self.longest.as_millis() <= SWITCH_GAP_MILLIS_MAX && self.failed.is_empty(),
-            _ => self.longest.as_millis() <= GAP_MILLIS_MAX,
+            Fault::DrainLeader => self.longest.length().as_millis() <= SWITCH_GAP_MILLIS_MAX && self.failed.is_empty(),
+            _ => self.longest.length().as_millis() <= GAP_MILLIS_MAX,
         }
     }
 }
@@ -64,7 +71,7 @@ pub async fn judge(
     faults: Vec<Happened>,
 ) -> Result<Verdict, String> {
     let elapsed = Duration::from_micros(board.last_commit());
-    let client = posting::connect(&targets[0]).await?;
+    let client = posting::connect_within(&targets[0], SETTLE).await?;
     // One snapshot for all questions: a payment whose client gave up may be committed this very moment.
     let begin = client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await;
     begin.map_err(|error| posting::explain("beginning the count", &error))?;
@@ -118,10 +125,13 @@ fn add(sum: Money, amount: Money) -> Result<Money, String> {
 fn gap(happened: &Happened, board: &Board) -> Gap {
     let until = happened.until.min(board.last_commit());
     let failed = match happened.fault {
-        Fault::DrainLeader => board.failures_between(happened.from, happened.healed),
+        // Leadership comes back after the healing, which must not be noticed either.
+        Fault::DrainLeader => board.failures_between(happened.from, happened.until),
         _ => Vec::new(),
     };
-    Gap { fault: happened.fault, place: happened.place.clone(), longest: board.longest_gap(happened.from, until), failed }
+    let longest = board.longest_pause(happened.from, until);
+    let after = (longest.from as f64 - happened.from as f64) / 1e6;
+    Gap { fault: happened.fault, place: happened.place.clone(), longest, after, failed }
 }
 
 struct Posted {
@@ -155,7 +165,7 @@ struct Books {
 impl Books {
     async fn read(client: &tokio_postgres::Client) -> Result<Books, String> {
         let mut books = Books { balance: Money::ZERO, debited: Money::ZERO, credited: Money::ZERO, postings: 0 };
-        for row in observe::rows(client, "SELECT balance, postings FROM accounts").await? {
+        for row in observe::rows_within(client, "SELECT balance, postings FROM accounts", SETTLE).await? {
             let number = |column: usize| {
                 row[column].as_deref().unwrap_or("").parse::<i128>().map_err(|error| format!("an account's number: {error}"))
             };
@@ -173,20 +183,26 @@ impl Books {
 async fn replica_states(targets: &Targets) -> Result<Vec<String>, String> {
     let start = Instant::now();
     loop {
-        let mut states = Vec::new();
-        for target in targets.iter() {
-            let client = posting::connect(target).await?;
-            let rows = observe::rows(&client, "SELECT shard, applied, state_hash FROM florin.replicas ORDER BY shard").await?;
-            let text: Vec<String> =
-                rows.iter().map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(":")).collect();
-            states.push(text.join(" "));
-        }
-        let equal = states.windows(2).all(|pair| pair[0] == pair[1]);
-        if equal || start.elapsed() > Duration::from_secs(SETTLE_SECONDS_MAX) {
-            return Ok(states);
+        let states = states(targets).await;
+        let equal = states.as_ref().is_ok_and(|states| states.windows(2).all(|pair| pair[0] == pair[1]));
+        if equal || start.elapsed() > SETTLE {
+            return states;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+async fn states(targets: &Targets) -> Result<Vec<String>, String> {
+    let mut states = Vec::new();
+    for target in targets.iter() {
+        let client = posting::connect_within(target, SETTLE).await?;
+        let question = "SELECT shard, applied, state_hash FROM florin.replicas ORDER BY shard";
+        let rows = observe::rows_within(&client, question, SETTLE).await?;
+        let text: Vec<String> =
+            rows.iter().map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(":")).collect();
+        states.push(text.join(" "));
+    }
+    Ok(states)
 }
 
 impl Verdict {
@@ -201,7 +217,7 @@ impl Verdict {
 
     pub fn json(&self) -> Value {
         let gaps: Vec<Value> = self.gaps.iter().map(|gap| {
-            json!({ "fault": gap.fault.to_string(), "place": gap.place, "longest_gap_ms": gap.longest.as_millis() as u64, "failed_requests": gap.failed.len(), "kept": gap.is_kept() })
+            json!({ "fault": gap.fault.to_string(), "place": gap.place, "longest_gap_ms": gap.longest.length().as_millis() as u64, "gap_began_after_s": gap.after, "failed_requests": gap.failed.len(), "kept": gap.is_kept() })
         }).collect();
         json!({
             "holds": self.holds(), "mode": self.mode, "seed": self.seed, "payments": self.payments, "acknowledged": self.acknowledged,
@@ -236,10 +252,11 @@ impl fmt::Display for Verdict {
         for gap in &self.gaps {
             writeln!(
                 f,
-                "  {:<44} {:<16} longest gap {:>5} ms{}",
+                "  {:<44} {:<16} longest gap {:>5} ms, {:.1} s after{}",
                 gap.fault.to_string(),
                 gap.place,
-                gap.longest.as_millis(),
+                gap.longest.length().as_millis(),
+                gap.after.max(0.0),
                 if gap.is_kept() { "" } else { "   BROKEN" }
             )?;
             for reason in gap.failed.iter().take(3) {

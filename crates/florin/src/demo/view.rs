@@ -1,10 +1,11 @@
 //! The live view: payments per second, the map of cities and zones with their leaders, the events so far.
 
 use super::DemoOptions;
+use super::board::Board;
 use super::observe::{self, Picture};
 use super::payments::Payments;
-use super::posting::{Board, Targets};
 use super::processes::Place;
+use super::targets::Targets;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::sync::atomic::Ordering;
@@ -121,8 +122,12 @@ impl View {
                 .map(|(shard, _)| shard.to_string())
                 .collect();
             let leads = if led.is_empty() { String::new() } else { format!("★ leads shard {}", led.join(", ")) };
-            let drained = if target.open.load(Ordering::Relaxed) { "" } else { "drained" };
-            let _ = writeln!(text, "    {:<4} {:<8} {drained:<8} {leads}", place.zone, place.name);
+            let state = match (target.open.load(Ordering::Relaxed), *target.healthy.borrow()) {
+                (_, false) => "silent",
+                (false, true) => "drained",
+                (true, true) => "",
+            };
+            let _ = writeln!(text, "    {:<4} {:<8} {state:<8} {leads}", place.zone, place.name);
         }
         text.push('\n');
         let events = self.events.lock().expect("no holder panics");

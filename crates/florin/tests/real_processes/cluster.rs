@@ -131,7 +131,7 @@ impl Cluster {
 
     /// A new process with an empty directory takes the place of one that lost its data.
     pub fn replace(&mut self, node: usize) {
-        let number = &self.rows(&format!("SELECT node FROM florin.nodes WHERE zone = '{}' AND state <> 'removed'", PLACES[node].1))[0][0];
+        let number = self.number(node);
         self.sql(&format!("SELECT florin.remove_node({number})")).expect("a majority is there");
         self.spawn(node, true);
     }
@@ -198,6 +198,19 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("nobody says who leads\n{}", self.logs());
+    }
+
+    /// The number by which the cluster knows the node in this place.
+    pub fn number(&self, node: usize) -> String {
+        self.rows(&format!("SELECT node FROM florin.nodes WHERE zone = '{}' AND state <> 'removed'", PLACES[node].1))[0][0].clone()
+    }
+
+    pub fn wait_until_led_by(&self, node: usize) {
+        let start = Instant::now();
+        while self.leader() != node {
+            assert!(start.elapsed() < READY_MAX, "leadership does not come back\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub fn follower(&self) -> usize {

@@ -17,6 +17,8 @@ use traffic::Traffic;
 
 /// Longest time without a commit that the promises allow at a fault (RTO at p99), on a machine that five nodes share with the test.
 const GAP_MAX: Duration = Duration::from_secs(2);
+/// Longest time without a commit at a planned switch.
+const SWITCH_GAP_MAX: Duration = Duration::from_millis(100);
 /// Traffic before a fault, during it, and after it was healed.
 const CALM: Duration = Duration::from_secs(1);
 const FAULT: Duration = Duration::from_secs(4);
@@ -92,6 +94,30 @@ fn a_killed_leader_is_replaced_and_comes_back() {
         },
         |c| c.restart(cell.get()),
     );
+}
+
+#[test]
+fn a_drained_leader_hands_over_comes_back_and_no_request_fails() {
+    let _alone = alone();
+    let Some(cluster) = Cluster::start("drain") else { return };
+    let traffic = Traffic::start(&cluster);
+    std::thread::sleep(CALM);
+    let leader = cluster.leader();
+    let number = cluster.number(leader);
+    let from = traffic.now();
+    cluster.sql(&format!("SELECT florin.drain({number})")).expect("another voter can lead");
+    assert_ne!(cluster.leader(), leader, "a drain ends when leadership is elsewhere");
+    std::thread::sleep(CALM);
+    cluster.sql(&format!("SELECT florin.undrain({number})")).expect("the cluster serves");
+    cluster.wait_until_led_by(leader);
+    std::thread::sleep(CALM);
+    let until = traffic.now();
+    let told = traffic.stop();
+    told.check_rows(&cluster);
+    assert!(told.failures_between(from, until).is_empty(), "{:#?}", told.failures_between(from, until));
+    let gap = told.longest_gap(from, until);
+    println!("drain: {} commits, longest gap {} ms", told.acknowledged(), gap.as_millis());
+    assert!(gap <= SWITCH_GAP_MAX, "nobody could commit for {} ms", gap.as_millis());
 }
 
 #[test]

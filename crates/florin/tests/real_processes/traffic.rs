@@ -21,6 +21,8 @@ struct Notes {
     /// Rows that were tried; the answer may have been lost.
     tried: BTreeMap<(usize, u64), u32>,
     unexpected: Vec<String>,
+    /// Every attempt that failed, for whatever reason.
+    failed: Vec<(Instant, String)>,
 }
 
 pub struct Traffic {
@@ -96,6 +98,9 @@ async fn insert_all(client: usize, addresses: &[String], notes: &Mutex<Notes>, s
             Ok(Err(error)) => error.code().map(|code| code.code().to_owned()),
             _ => None,
         };
+        if !matches!(answer, Ok(Ok(()))) {
+            notes.lock().expect("no holder panics").failed.push((Instant::now(), format!("client {client}: {answer:?}")));
+        }
         match (answer, state.as_deref()) {
             (Ok(Ok(())), _) | (_, Some("23505")) => {
                 notes.lock().expect("no holder panics").acknowledged.insert((client, number), Instant::now());
@@ -126,6 +131,10 @@ async fn insert_all(client: usize, addresses: &[String], notes: &Mutex<Notes>, s
 impl Told {
     pub fn acknowledged(&self) -> usize {
         self.notes.acknowledged.len()
+    }
+
+    pub fn failures_between(&self, from: Instant, until: Instant) -> Vec<&str> {
+        self.notes.failed.iter().filter(|(at, _)| (from..=until).contains(at)).map(|(_, what)| what.as_str()).collect()
     }
 
     pub fn longest_gap(&self, from: Instant, until: Instant) -> Duration {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask tidy                      check the repository's rules
-       cargo xtask bench [ROW …] [--seconds N] [--rounds N]   compare with PostgreSQL and print ratios of medians";
+       cargo xtask bench [ROW …] [--seconds N] [--rounds N] [--scale N] [--program PATH]   compare with PostgreSQL and print ratios of medians";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

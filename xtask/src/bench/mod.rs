@@ -11,12 +11,14 @@ mod postgres;
 mod process;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub struct Options {
     pub seconds: u64,
     pub rounds: usize,
     pub scale: u32,
+    /// A program that is built already; else it is built first.
+    program: Option<PathBuf>,
     rows: Vec<String>,
 }
 
@@ -57,9 +59,13 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<String, String> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { seconds: 10, rounds: 5, scale: 10, rows: Vec::new() };
+    let mut options = Options { seconds: 10, rounds: 5, scale: 10, program: None, rows: Vec::new() };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
+        if argument == "--program" {
+            options.program = Some(rest.next().map(PathBuf::from).ok_or("--program needs a path")?);
+            continue;
+        }
         let mut number =
             || rest.next().and_then(|text| text.parse::<u64>().ok()).filter(|n| *n > 0).ok_or(format!("{argument} needs a number above 0"));
         match argument.as_str() {
@@ -85,7 +91,10 @@ impl Options {
 }
 
 fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<String, String> {
-    let program = florin::build(root)?;
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => florin::build(root)?,
+    };
     let mut report = String::new();
     let rows: Vec<&Row> = ROWS.iter().filter(|row| options.wants(row.name)).collect();
     if !rows.is_empty() {

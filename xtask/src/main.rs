@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask tidy                      check the repository's rules
-       cargo xtask bench [ROW …] [--seconds N] [--rounds N]   compare with PostgreSQL and print ratios of medians";
+       cargo xtask bench [ROW …] [--seconds N] [--rounds N] [--scale N] [--cuts N] [--program PATH] [--write]
+                                              compare with PostgreSQL and print ratios of medians; --write: into docs/benchmarks.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -103,8 +103,8 @@ impl Core {
             Event::Client { .. } => {}
             Event::ClientGone { session } => self.client_gone(session),
             Event::ClientDrained { session, responses } => {
-                if let Some(state) = self.sessions.get(&session) {
-                    state.client_took(responses);
+                // A session that was not held back has nothing to go on with.
+                if self.sessions.get(&session).is_some_and(|state| state.client_took(responses)) {
                     self.wake(session);
                 }
             }

@@ -134,8 +134,11 @@ impl SessionState {
         responses
     }
 
-    pub fn client_took(&self, responses: usize) {
+    /// True if too much was under way before, so that the session may wait for this.
+    pub fn client_took(&self, responses: usize) -> bool {
+        let held = !self.is_drained();
         self.in_flight.set(self.in_flight.get().saturating_sub(responses));
+        held
     }
 
     pub fn is_drained(&self) -> bool {

@@ -9,6 +9,7 @@ use node::event::Event;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 use tokio::sync::Notify;
 
@@ -29,8 +30,10 @@ pub enum Input {
 #[derive(Default)]
 pub struct Inbox {
     state: Mutex<State>,
-    /// Wakes the node's thread.
+    /// Wakes the node's thread, if it waits in `take`.
     arrived: Condvar,
+    /// Wakes who waits in `release_delayed`.
+    delayed: Condvar,
     /// Wakes producers that wait for room.
     room: Notify,
 }
@@ -42,6 +45,10 @@ struct State {
     /// Numbers delayed inputs, so that those of one instant keep their order.
     sequence: u64,
     sleeping: bool,
+    /// Wakes the node's thread, if it waits as a task.
+    waker: Option<Waker>,
+    /// Someone gives out delayed inputs at their time.
+    releasing: bool,
     /// The node's thread has ended: nothing is taken any more.
     closed: bool,
 }
@@ -96,10 +103,46 @@ impl Inbox {
         state.sequence += 1;
         let first = state.delayed.peek().is_none_or(|Reverse(earliest)| at < earliest.at);
         state.delayed.push(Reverse(Delayed { at, sequence, input }));
-        if first {
+        if first && state.releasing {
+            drop(state);
+            self.delayed.notify_one();
+        } else if first {
             self.wake(state);
         }
         true
+    }
+
+    /// Gives out delayed inputs at their time until the inbox is closed: for a taker that waits as a task, whose runtime's timers are too coarse.
+    pub fn release_delayed(&self) {
+        let mut state = self.lock();
+        state.releasing = true;
+        while !state.closed {
+            let now = Instant::now();
+            if state.release(now) {
+                self.wake(state);
+                state = self.lock();
+                continue;
+            }
+            let wait = state.delayed.peek().map(|Reverse(earliest)| earliest.at.saturating_duration_since(now));
+            state = match wait {
+                Some(wait) => self.delayed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.delayed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// As `take`, for a task. Ready as soon as there is something, or the inbox is closed.
+    pub fn poll_take(&self, context: &mut Context<'_>, out: &mut Vec<Input>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.ready.is_empty() && !state.closed {
+            match &mut state.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        self.give(state, out);
+        Poll::Ready(())
     }
 
     /// Waits for inputs until `until` at most and moves them to `out`, which must be empty.
@@ -117,6 +160,10 @@ impl Inbox {
             state = self.arrived.wait_timeout(state, wake_at.saturating_duration_since(now)).unwrap_or_else(PoisonError::into_inner).0;
             state.sleeping = false;
         }
+        self.give(state, out);
+    }
+
+    fn give(&self, mut state: MutexGuard<'_, State>, out: &mut Vec<Input>) {
         let was_full = state.ready.len() >= WAITING_MAX;
         std::mem::swap(&mut state.ready, out);
         drop(state);
@@ -131,7 +178,12 @@ impl Inbox {
         state.closed = true;
         state.ready.clear();
         state.delayed.clear();
+        let waker = state.waker.take();
         drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.delayed.notify_all();
         self.room.notify_waiters();
     }
 
@@ -140,11 +192,14 @@ impl Inbox {
         self.lock().ready.len()
     }
 
-    fn wake(&self, state: MutexGuard<'_, State>) {
-        let sleeping = state.sleeping;
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let (sleeping, waker) = (state.sleeping, state.waker.take());
         drop(state);
         if sleeping {
             self.arrived.notify_one();
+        }
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
@@ -155,12 +210,15 @@ impl Inbox {
 }
 
 impl State {
-    fn release(&mut self, now: Instant) {
+    /// True if there was something to release.
+    fn release(&mut self, now: Instant) -> bool {
+        let before = self.ready.len();
         while self.delayed.peek().is_some_and(|Reverse(earliest)| earliest.at <= now) {
             if let Some(Reverse(delayed)) = self.delayed.pop() {
                 self.ready.push(delayed.input);
             }
         }
+        self.ready.len() > before
     }
 }
 
@@ -216,6 +274,26 @@ mod tests {
         inbox.take(start + Duration::from_secs(5), &mut out);
         assert!(Instant::now() >= later);
         assert_eq!(sessions(&out), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_task_is_given_what_arrives_and_what_was_delayed() {
+        let inbox = std::sync::Arc::new(Inbox::default());
+        let releasing = std::sync::Arc::clone(&inbox);
+        let releaser = tokio::task::spawn_blocking(move || releasing.release_delayed());
+        let mut out = Vec::new();
+        assert!(std::future::poll_fn(|context| Poll::Ready(inbox.poll_take(context, &mut out))).await.is_pending());
+        let start = Instant::now();
+        assert!(inbox.push_at(start + Duration::from_millis(3), gone(1)));
+        std::future::poll_fn(|context| inbox.poll_take(context, &mut out)).await;
+        assert!(start.elapsed() >= Duration::from_millis(3));
+        assert_eq!(sessions(&out), [1]);
+        out.clear();
+        inbox.push(gone(2));
+        std::future::poll_fn(|context| inbox.poll_take(context, &mut out)).await;
+        assert_eq!(sessions(&out), [2]);
+        inbox.close();
+        releaser.await.expect("it ends when the inbox is closed");
     }
 
     #[test]

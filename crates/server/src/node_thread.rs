@@ -1,6 +1,8 @@
 //! The thread that owns the node: takes what happened, steps the node, carries out what it wants done.
 //!
-//! It waits only for its inbox. Files, sockets and the engine are handed their work and answer through the inbox.
+//! It waits only for its inbox. Files and the engine are handed their work and answer through the inbox. So are sockets where there are cores for
+//! threads of their own. Where there are few, this thread serves the sockets too, between its turns: handing each message from thread to
+//! thread and back would cost more than the sockets do.
 
 use crate::devices::Devices;
 use crate::inbox::{Inbox, Input};
@@ -13,17 +15,24 @@ use node::event::{Effect, Event, Report, TICK_MICROS};
 use node::{Node, NodeConfig};
 use rustc_hash::FxHashMap;
 use sql::catalog::Catalog;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use storage::RowStores;
 use storage::log::LogFiles;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 const TICK: Duration = Duration::from_micros(TICK_MICROS);
 /// Effects are carried out at least after so many events, so that the disk does not wait for a long batch.
 const EVENTS_PER_DISPATCH: usize = 32;
+/// Up to so many cores, sockets are served on the node's thread.
+const SHARED_CORES_MAX: usize = 2;
+/// What the last answers may take to reach sockets that the ended node's thread serves.
+const FAREWELL: Duration = Duration::from_millis(20);
 /// Exit status when the node broke one of its own invariants: going on could damage data.
 const EXIT_BROKEN: i32 = 70;
 
@@ -37,14 +46,33 @@ pub struct Start<D> {
     pub transport: Arc<Transport>,
     pub shared: Arc<Shared>,
     pub metrics: Arc<Metrics>,
+    /// Where sockets are served, if on the node's thread.
+    pub sockets: Option<Runtime>,
+}
+
+/// The runtime for sockets on the node's thread, if there are too few cores for threads of their own.
+///
+/// # Errors
+/// If the system refuses it.
+pub fn shared_runtime() -> std::io::Result<Option<Runtime>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores > SHARED_CORES_MAX {
+        return Ok(None);
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map(Some)
 }
 
 /// Opens the node on a thread of its own; the receiver hears how that went.
 ///
 /// # Errors
 /// If the thread cannot be started.
-pub fn spawn<D: Devices + 'static>(start: Start<D>) -> std::io::Result<oneshot::Receiver<base::Result<()>>> {
+pub fn spawn<D: Devices + 'static>(mut start: Start<D>) -> std::io::Result<oneshot::Receiver<base::Result<()>>> {
     let (opened, hears) = oneshot::channel();
+    let sockets = start.sockets.take();
+    if sockets.is_some() {
+        let inbox = Arc::clone(&start.inbox);
+        std::thread::Builder::new().name("links".into()).spawn(move || inbox.release_delayed())?;
+    }
     std::thread::Builder::new().name("node".into()).spawn(move || {
         let inbox = Arc::clone(&start.inbox);
         let stopped = Arc::clone(&start.shared);
@@ -52,7 +80,10 @@ pub fn spawn<D: Devices + 'static>(start: Start<D>) -> std::io::Result<oneshot::
             Ok(thread) => {
                 // Nobody may be waiting for this any more.
                 let _ = opened.send(Ok(()));
-                thread.run();
+                match &sockets {
+                    Some(runtime) => runtime.block_on(thread.run_beside_sockets()),
+                    None => thread.run(),
+                }
             }
             Err(error) => {
                 let _ = opened.send(Err(error));
@@ -80,6 +111,7 @@ struct NodeThread<D> {
     effects: Vec<Effect>,
     /// As last published.
     catalog: Option<Arc<Catalog>>,
+    next_tick: Instant,
     stopped: bool,
 }
 
@@ -98,49 +130,91 @@ impl Clock {
 
 impl<D: Devices> NodeThread<D> {
     fn open(start: Start<D>) -> base::Result<NodeThread<D>> {
-        let Start { config, files, stores, devices, inbox, transport, shared, metrics } = start;
+        let Start { config, files, stores, devices, inbox, transport, shared, metrics, sockets: _ } = start;
         let clock = Clock { started: Instant::now(), shared: Arc::clone(&shared) };
         let node = Node::open(config, clock.now(), &*files, stores)?.with_engine();
         let (sessions, effects) = (FxHashMap::default(), Vec::new());
-        Ok(NodeThread { node, clock, devices, inbox, transport, shared, metrics, sessions, effects, catalog: None, stopped: false })
+        let next_tick = Instant::now();
+        Ok(NodeThread {
+            node,
+            clock,
+            devices,
+            inbox,
+            transport,
+            shared,
+            metrics,
+            sessions,
+            effects,
+            catalog: None,
+            next_tick,
+            stopped: false,
+        })
     }
 
     fn run(mut self) {
         let mut batch = Vec::new();
-        let mut next_tick = Instant::now();
         while !self.stopped {
             // Sessions that only let others go first do not wait for a tick.
-            let until = if self.node.has_work() { Instant::now() } else { next_tick };
+            let until = if self.node.has_work() { Instant::now() } else { self.next_tick };
             self.inbox.take(until, &mut batch);
-            let awake = Instant::now();
-            let mut now = self.clock.now();
-            let inputs = batch.len() as u64;
-            if awake >= next_tick {
-                // Counted from now on, not from when it was due: a late tick does not make the next one early.
-                next_tick = awake + TICK;
-                self.node.handle(now, Event::Tick);
-            }
-            for (count, input) in batch.drain(..).enumerate() {
-                match input {
-                    Input::Event(event) => self.step(now, event),
-                    Input::Connect { session, outbox } => {
-                        self.sessions.insert(session, outbox);
-                    }
-                }
-                if count % EVENTS_PER_DISPATCH == EVENTS_PER_DISPATCH - 1 {
-                    self.dispatch();
-                    now = self.clock.now();
-                }
-            }
-            if self.node.has_work() {
-                self.node.go_on(self.clock.now(), &mut self.effects);
-            }
-            self.dispatch();
-            self.publish();
-            self.metrics.node_batches.add(1);
-            self.metrics.node_events.add(inputs);
-            self.metrics.node_busy_micros.add(awake.elapsed().as_micros() as u64);
+            self.turn(&mut batch);
         }
+    }
+
+    /// As `run`; the tasks of sockets run on this thread whenever the node waits, and after each of its turns.
+    async fn run_beside_sockets(mut self) {
+        let mut batch = Vec::new();
+        let timer = tokio::time::sleep_until(self.next_tick.into());
+        tokio::pin!(timer);
+        while !self.stopped {
+            if timer.deadline() != self.next_tick.into() {
+                timer.as_mut().reset(self.next_tick.into());
+            }
+            let busy = self.node.has_work() || self.inbox.len() > 0;
+            if busy {
+                tokio::task::yield_now().await;
+            }
+            poll_fn(|context| {
+                let taken = self.inbox.poll_take(context, &mut batch).is_ready();
+                let due = timer.as_mut().poll(context).is_ready();
+                if busy || taken || due { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            self.turn(&mut batch);
+        }
+        tokio::time::sleep(FAREWELL).await;
+    }
+
+    /// Deals with what arrived, and with the tick if it is due.
+    fn turn(&mut self, batch: &mut Vec<Input>) {
+        let awake = Instant::now();
+        let mut now = self.clock.now();
+        let inputs = batch.len() as u64;
+        if awake >= self.next_tick {
+            // Counted from now on, not from when it was due: a late tick does not make the next one early.
+            self.next_tick = awake + TICK;
+            self.node.handle(now, Event::Tick);
+        }
+        for (count, input) in batch.drain(..).enumerate() {
+            match input {
+                Input::Event(event) => self.step(now, event),
+                Input::Connect { session, outbox } => {
+                    self.sessions.insert(session, outbox);
+                }
+            }
+            if count % EVENTS_PER_DISPATCH == EVENTS_PER_DISPATCH - 1 {
+                self.dispatch();
+                now = self.clock.now();
+            }
+        }
+        if self.node.has_work() {
+            self.node.go_on(self.clock.now(), &mut self.effects);
+        }
+        self.dispatch();
+        self.publish();
+        self.metrics.node_batches.add(1);
+        self.metrics.node_events.add(inputs);
+        self.metrics.node_busy_micros.add(awake.elapsed().as_micros() as u64);
     }
 
     fn step(&mut self, now: Now, event: Event) {

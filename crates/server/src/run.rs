@@ -71,21 +71,24 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
 
     let (inbox, metrics, shared) = (Arc::new(Inbox::default()), Arc::new(Metrics::default()), Arc::new(Shared::new()));
     let links = Arc::new(Links::new(options.locality.clone()));
-    let transport =
-        Transport::new(runtime.handle().clone(), &keys, &node_keys, Arc::clone(&links), Arc::clone(&inbox), Arc::clone(&metrics))?;
+    let sockets = node_thread::shared_runtime().map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
+    let near = sockets.as_ref().map(|runtime| runtime.handle().clone());
+    let for_peers = near.clone().unwrap_or_else(|| runtime.handle().clone());
+    let transport = Transport::new(for_peers.clone(), &keys, &node_keys, Arc::clone(&links), Arc::clone(&inbox), Arc::clone(&metrics))?;
     let transport = Arc::new(transport);
     if options.control == options::Control::Stdin {
         let control = Control { links: Arc::clone(&links), shared: Arc::clone(&shared), inbox: Arc::clone(&inbox) };
         control.listen().map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
     }
-    let server = Arc::new(SqlServer::new(
+    let server = SqlServer::new(
         Arc::clone(&inbox),
         Arc::clone(&shared.credentials),
         Some(client_tls(&options, &node_keys)?),
         Arc::clone(&metrics),
         links.gate(),
         options.connections_max as usize,
-    ));
+    );
+    let server = Arc::new(server.serve_on(near));
 
     let memory_bytes = options.memory_bytes.unwrap_or_else(default_memory).max(MEMORY_BYTES_MIN);
     let (devices, files, stores) = LocalDevices::open(&directory, memory_bytes, Arc::clone(&inbox), Arc::clone(&metrics))?;
@@ -110,6 +113,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
         transport: Arc::clone(&transport),
         shared: Arc::clone(&shared),
         metrics: Arc::clone(&metrics),
+        sockets,
     };
     let opened = node_thread::spawn(start).map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
     opened.await.map_err(|_| Error::internal("the node's thread ended while it was opened"))??;
@@ -119,7 +123,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     let doorkeeper =
         Doorkeeper { keys, internal: Internal { server: Arc::clone(&server) }, members: Arc::clone(&shared.members), own: own.clone() };
     let mut expelled = transport.expelled.subscribe();
-    tokio::spawn(transport::listen(transport, addresses.nodes, acceptor, Arc::new(doorkeeper)));
+    for_peers.spawn(transport::listen(transport, addresses.nodes, acceptor, Arc::new(doorkeeper)));
     tokio::spawn(Arc::clone(&server).listen(addresses.clients));
     let http_address = match &options.http_listen {
         Some(address) => Some(serve_pages(address, Pages { own: own.clone(), server, shared, metrics }).await?),

@@ -52,11 +52,22 @@ pub(crate) struct Flushing {
     retry_at: Mono,
     collected: Mono,
     collect_from: Bytes,
+    /// Where a removal of many rows goes on: from its start it would walk over the marks of all it has removed.
+    removing: Option<(Task, Place)>,
 }
 
 impl Flushing {
     pub fn new(now: Mono, flushed_index: u64) -> Flushing {
-        Flushing { flushed_index, since: now, running: None, next_job: 1, retry_at: Mono(0), collected: now, collect_from: Bytes::new() }
+        Flushing {
+            flushed_index,
+            since: now,
+            running: None,
+            next_job: 1,
+            retry_at: Mono(0),
+            collected: now,
+            collect_from: Bytes::new(),
+            removing: None,
+        }
     }
 
     pub fn is_running(&self) -> bool {
@@ -64,8 +75,11 @@ impl Flushing {
     }
 }
 
+/// A key of the store.
+type Place = (Space, Bytes);
+
 /// What a job of cleaning up found out: `None` if it came to its end, else where to go on.
-type Cleaned = Option<Bytes>;
+type Cleaned = Option<Place>;
 
 impl Shard {
     pub(crate) fn spawn(&mut self, name: &'static str, run: impl FnOnce() -> JobResult + Send + 'static) -> u64 {
@@ -214,10 +228,10 @@ impl Shard {
                 self.state.dropped.retain(|other| *other != storage);
                 self.state.cache.clear();
             }
-            Task::Unstage(_) | Task::Drop(_) => {}
+            Task::Unstage(_) | Task::Drop(_) => self.flushing.removing = cleaned.map(|place| (task, place)),
             Task::Collect => {
                 self.flushing.collected = self.now.mono;
-                self.flushing.collect_from = cleaned.unwrap_or_default();
+                self.flushing.collect_from = cleaned.map(|(_, key)| key).unwrap_or_default();
             }
             Task::Note { index } => {
                 self.flushing.flushed_index = index;
@@ -291,21 +305,29 @@ impl Shard {
                 Ok(None)
             });
         } else if let Some(txn) = self.state.garbage.first().copied() {
-            self.start("drop staged rows", Task::Unstage(txn), move || {
-                let prefix = keys::staged_prefix(txn);
-                remove(&*store, Space::Staged, &prefix, &keys::after_prefix(&prefix), &|_, _| Ok(true))
-            });
+            let from = self.goes_on(&Task::Unstage(txn));
+            self.start("drop staged rows", Task::Unstage(txn), move || drop_staged(&*store, txn, from));
         } else if let Some(storage) = self.state.dropped.first().copied()
             && !self.in_memory(storage)
         {
-            self.start("drop rows", Task::Drop(storage), move || drop_rows(&*store, storage));
+            let from = self.goes_on(&Task::Drop(storage));
+            self.start("drop rows", Task::Drop(storage), move || drop_rows(&*store, storage, from));
         } else if due(self.now.mono, self.flushing.collected, COLLECT_EVERY) && self.state.layers.is_empty() {
             let from = self.flushing.collect_from.clone();
             self.start("collect history", Task::Collect, move || collect(&*store, &from, horizon));
         }
     }
 
+    /// Where the last job of this removal stopped.
+    fn goes_on(&mut self, task: &Task) -> Option<Place> {
+        self.flushing.removing.take().filter(|(stopped, _)| stopped == task).map(|(_, place)| place)
+    }
+
+    /// Rows of this storage may still come to the store.
     fn in_memory(&self, storage: StorageId) -> bool {
+        if self.state.layers.iter().any(|layer| layer.storages.contains(&storage)) {
+            return true;
+        }
         let start = storage.0.to_be_bytes();
         let end = keys::after_prefix(&start);
         self.state.active.range(Bound::Included(&start), bound_end(&end)).next().is_some()
@@ -404,11 +426,41 @@ fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Result<(
         })?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         from = following(last);
+        let first = rows.first().map(|(key, _)| key.slice(prefix.len()..)).unwrap_or_default();
+        let untouched = nothing_within(store, &first, &from[prefix.len()..])?;
         let mut out = Batching::new(store);
         for (key, value) in &rows {
-            move_row(&mut out, layer, &key.slice(prefix.len()..), keys::read_staged_value(value)?, horizon)?;
+            let (key, row) = (key.slice(prefix.len()..), keys::read_staged_value(value)?);
+            if untouched {
+                become_current(&mut out, layer.version, &key, row);
+            } else {
+                move_row(&mut out, layer, &key, row, horizon)?;
+            }
         }
         out.write()?;
+    }
+}
+
+/// True if no key from `start` on and below `end` was ever flushed: mostly so for what a bulk load brings, which then need not look for
+/// an older version of each row.
+fn nothing_within(store: &dyn RowStore, start: &[u8], end: &[u8]) -> Result<bool> {
+    let mut empty = true;
+    let mut seen = |_: &[u8], _: &[u8]| {
+        empty = false;
+        ControlFlow::Break(())
+    };
+    store.scan(Space::Current, Bound::Included(start), bound_end(end), false, &mut seen)?;
+    store.scan(Space::History, Bound::Included(&keys::history_bound(start)), bound_end(&keys::history_bound(end)), false, &mut seen)?;
+    Ok(empty)
+}
+
+fn become_current(out: &mut Batching, version: Version, key: &Bytes, row: Option<Bytes>) {
+    match row {
+        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
+        None => {
+            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
+            out.push(Space::Current, key.clone(), None);
+        }
     }
 }
 
@@ -432,13 +484,7 @@ fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, 
     {
         out.push(Space::History, keys::history_key(key, before), Some(keys::history_value(version, Some(&value[8..]))));
     }
-    match row {
-        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
-        None => {
-            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
-            out.push(Space::Current, key.clone(), None);
-        }
-    }
+    become_current(out, version, key, row);
     Ok(())
 }
 
@@ -469,7 +515,7 @@ fn remove(store: &dyn RowStore, space: Space, start: &[u8], end: &[u8], needless
     let mut doomed = Vec::new();
     store.scan(space, Bound::Included(start), bound_end(end), false, &mut |key, value| {
         if seen >= CLEAN_KEYS_MAX {
-            next = Some(Bytes::copy_from_slice(key));
+            next = Some((space, Bytes::copy_from_slice(key)));
             return ControlFlow::Break(());
         }
         seen += 1;
@@ -494,14 +540,27 @@ fn remove(store: &dyn RowStore, space: Space, start: &[u8], end: &[u8], needless
     Ok(next)
 }
 
-fn drop_rows(store: &dyn RowStore, storage: StorageId) -> Result<Cleaned> {
+fn drop_staged(store: &dyn RowStore, txn: TxnId, from: Option<Place>) -> Result<Cleaned> {
+    let prefix = keys::staged_prefix(txn);
+    let start = from.map_or_else(|| Bytes::from(prefix.clone()), |(_, key)| key);
+    remove(store, Space::Staged, &start, &keys::after_prefix(&prefix), &|_, _| Ok(true))
+}
+
+fn drop_rows(store: &dyn RowStore, storage: StorageId, from: Option<Place>) -> Result<Cleaned> {
     let start = storage.0.to_be_bytes();
     let end = keys::after_prefix(&start);
-    let left = remove(store, Space::Current, &start, &end, &|_, _| Ok(true))?;
-    if left.is_some() {
-        return Ok(left);
-    }
-    remove(store, Space::History, &keys::history_bound(&start), &keys::history_bound(&end), &|_, _| Ok(true))
+    let (space, key) = from.unwrap_or_else(|| (Space::Current, Bytes::copy_from_slice(&start)));
+    let history = match space {
+        Space::Current => {
+            let left = remove(store, Space::Current, &key, &end, &|_, _| Ok(true))?;
+            if left.is_some() {
+                return Ok(left);
+            }
+            keys::history_bound(&start)
+        }
+        _ => key.to_vec(),
+    };
+    remove(store, Space::History, &history, &keys::history_bound(&end), &|_, _| Ok(true))
 }
 
 /// Removes historic versions that no snapshot at or above the horizon sees.
@@ -510,4 +569,75 @@ fn collect(store: &dyn RowStore, from: &[u8], horizon: Version) -> Result<Cleane
         let (until, _) = keys::read_history_value(value)?;
         Ok(until <= horizon)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{NodeId, ShardId};
+    use storage::rows::{MemoryRows, RowStores};
+
+    const TXN: TxnId = TxnId { started: 1, node: NodeId(1), boot: 1, sequence: 1 };
+
+    fn store() -> Arc<dyn RowStore> {
+        MemoryRows::new().open(ShardId(1)).unwrap()
+    }
+
+    fn key(storage: u32, row: u32) -> Bytes {
+        Bytes::from([storage.to_be_bytes(), row.to_be_bytes()].concat())
+    }
+
+    fn write(store: &dyn RowStore, changes: Vec<(Space, Bytes, Option<Bytes>)>) {
+        store.write(Batch { changes }).unwrap();
+    }
+
+    fn keys_of(store: &dyn RowStore, space: Space) -> Vec<(Bytes, Bytes)> {
+        let mut found = Vec::new();
+        let mut take = |key: &[u8], value: &[u8]| {
+            found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            ControlFlow::Continue(())
+        };
+        store.scan(space, Bound::Included(&[]), Bound::Unbounded, false, &mut take).unwrap();
+        found
+    }
+
+    #[test]
+    fn a_long_removal_goes_on_where_it_stopped() {
+        let store = store();
+        let rows = CLEAN_KEYS_MAX as u32 + 10;
+        let current = (0..rows).map(|row| (Space::Current, key(7, row), Some(Bytes::from_static(b"12345678")))).collect();
+        write(&*store, current);
+        write(&*store, vec![(Space::Current, key(8, 0), Some(Bytes::from_static(b"12345678")))]);
+        let history = keys::history_key(&key(7, 3), Version(5));
+        write(&*store, vec![(Space::History, history, Some(keys::history_value(Version(6), None)))]);
+        let stopped = drop_rows(&*store, StorageId(7), None).unwrap();
+        assert_eq!(stopped, Some((Space::Current, key(7, CLEAN_KEYS_MAX as u32))));
+        assert_eq!(drop_rows(&*store, StorageId(7), stopped).unwrap(), None);
+        assert_eq!(keys_of(&*store, Space::Current).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [key(8, 0)]);
+        assert!(keys_of(&*store, Space::History).is_empty());
+    }
+
+    /// The short way for rows where nothing was before gives what the long way gives.
+    #[test]
+    fn staged_rows_become_current_alike_with_and_without_neighbours() {
+        let layer = Layer { txn: TXN, version: Version(50), index: 9, storages: vec![StorageId(7)] };
+        let moved = |neighbour: bool| {
+            let store = store();
+            if neighbour {
+                write(&*store, vec![(Space::Current, key(7, 15), Some(keys::current_value(Version(3), b"other")))]);
+            }
+            let staged = (10..30u32).filter(|row| *row != 15).map(|row| {
+                let value = keys::staged_value((row != 20).then_some(&b"new"[..]));
+                (Space::Staged, keys::staged_key(TXN, &key(7, row)), Some(value))
+            });
+            write(&*store, staged.collect());
+            move_layer(&*store, &layer, Version::ZERO).unwrap();
+            let mut current = keys_of(&*store, Space::Current);
+            current.retain(|(found, _)| *found != key(7, 15));
+            (current, keys_of(&*store, Space::History))
+        };
+        let (current, history) = moved(false);
+        assert_eq!((current.len(), history.len()), (18, 1), "one of the rows is a deletion");
+        assert_eq!((current, history), moved(true));
+    }
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
-const CUTS: usize = 20;
 const CLIENTS: usize = 6;
 /// A client gives up on a silent node after this and goes to the next.
 const ANSWER_MILLIS_MAX: u64 = 700;
@@ -15,7 +14,7 @@ const ANSWER_MILLIS_MAX: u64 = 700;
 const CUT_MILLIS: u64 = 3_500;
 const SETTLE_MILLIS: u64 = 4_000;
 
-pub fn measure(program: &Path, directory: &Path) -> Result<String, String> {
+pub fn measure(program: &Path, directory: &Path, cuts: usize) -> Result<String, String> {
     let mut cluster = florin::Cluster::start(program, directory, 3)?;
     pgbench::sql(cluster.port(), "florin", "CREATE TABLE beat (client int PRIMARY KEY, n bigint NOT NULL)")?;
     for client in 0..CLIENTS {
@@ -30,7 +29,7 @@ pub fn measure(program: &Path, directory: &Path) -> Result<String, String> {
     };
     std::thread::sleep(Duration::from_millis(SETTLE_MILLIS));
     let mut gaps = Vec::new();
-    for _ in 0..CUTS {
+    for _ in 0..cuts {
         let zone = leading_zone(&cluster)?;
         let from = Instant::now();
         cluster.cut(&[&zone])?;
@@ -43,7 +42,7 @@ pub fn measure(program: &Path, directory: &Path) -> Result<String, String> {
     beating.join().map_err(|_| "the clients of the failover bench panicked")??;
     let worst = gaps.iter().copied().fold(0.0, f64::max);
     let list: Vec<String> = gaps.iter().map(|gap| format!("{gap:.0}")).collect();
-    Ok(format!("failover by zone cut, {CUTS} times: median {:.0} ms, worst {worst:.0} ms ({})", median(gaps), list.join(", ")))
+    Ok(format!("failover by zone cut, {cuts} times: median {:.0} ms, worst {worst:.0} ms ({})", median(gaps), list.join(", ")))
 }
 
 fn leading_zone(cluster: &florin::Cluster) -> Result<String, String> {

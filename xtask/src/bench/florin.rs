@@ -94,7 +94,13 @@ impl Cluster {
         self.nodes.iter().map(|node| node.child.id()).collect()
     }
 
-    pub fn cpu_seconds(&self) -> f64 {
-        self.pids().into_iter().map(process::cpu_seconds).sum()
+    /// Of each node.
+    pub fn cpu_seconds(&self) -> Vec<f64> {
+        self.pids().into_iter().map(process::cpu_seconds).collect()
+    }
+
+    /// Of each node, in MiB.
+    pub fn memory_peak(&self) -> Vec<f64> {
+        self.pids().into_iter().map(process::peak_mib).collect()
     }
 }

@@ -1,17 +1,22 @@
 //! What a node costs when nobody asks anything, and how fast it starts.
 
 use super::{florin, pgbench, process};
+use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const IDLE_SECONDS: u64 = 20;
-/// pgbench's scale 70 is about 1 GB in PostgreSQL.
-const LARGE_SCALE: u32 = 70;
+/// Rows of about a kilobyte, loaded in parts: 1 GB in all.
+const PARTS: u32 = 10;
+const PART_ROWS: u32 = 100_000;
+const PAYLOAD_BYTES: usize = 1_000;
+const LOAD_SECONDS_MAX: u64 = 300;
 const START_SECONDS_MAX: u64 = 120;
+const SETTLE_SECONDS: u64 = 10;
 
 pub fn measure(program: &Path, directory: &Path) -> Result<String, String> {
-    let cluster = florin::Cluster::start(program, &directory.join("three"), 3)?;
+    let cluster = florin::Cluster::start(program, directory, 3)?;
     std::thread::sleep(Duration::from_secs(2));
     let before: Vec<f64> = cluster.pids().into_iter().map(process::cpu_seconds).collect();
     std::thread::sleep(Duration::from_secs(IDLE_SECONDS));
@@ -20,13 +25,11 @@ pub fn measure(program: &Path, directory: &Path) -> Result<String, String> {
         let share = (process::cpu_seconds(pid) - before[index]) / IDLE_SECONDS as f64 * 100.0;
         report.push_str(&format!("| {} | {:.0} | {share:.2} % |\n", index + 1, process::resident_mib(pid)));
     }
-    drop(cluster);
-    report.push_str(&start_with_data(program, &directory.join("one"))?);
     Ok(report)
 }
 
 /// Loads about 1 GB, stops the node as an operator does, and times its next start up to the first answer.
-fn start_with_data(program: &Path, directory: &Path) -> Result<String, String> {
+pub fn start_with_data(program: &Path, directory: &Path) -> Result<String, String> {
     std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let (log, port) = (directory.join("log"), 15_701);
     let start = || {
@@ -38,7 +41,11 @@ fn start_with_data(program: &Path, directory: &Path) -> Result<String, String> {
     };
     let node = start()?;
     first_answer(port)?;
-    pgbench::load(port, "florin", LARGE_SCALE)?;
+    let begin = Instant::now();
+    load(port)?;
+    let load_seconds = begin.elapsed().as_secs_f64();
+    // What the load left to do in the background is part of a running node, not of its start.
+    std::thread::sleep(Duration::from_secs(SETTLE_SECONDS));
     let disk = process::run(Command::new("du").arg("-sm").arg(directory.join("data")))?;
     process::run(Command::new("kill").arg(node.child.id().to_string()))?;
     let mut node = node;
@@ -49,7 +56,45 @@ fn start_with_data(program: &Path, directory: &Path) -> Result<String, String> {
     let took = begin.elapsed();
     let resident = process::resident_mib(node.child.id());
     let megabytes = disk.split_whitespace().next().unwrap_or("?");
-    Ok(format!("\nstart with {megabytes} MB of data to the first query: {} ms, {resident:.0} MiB resident then\n", took.as_millis()))
+    let rate = f64::from(PARTS * PART_ROWS) / load_seconds;
+    Ok(format!(
+        "start with {megabytes} MB on disk to the first query: {} ms, {resident:.0} MiB resident then (COPY of {} rows of 1 kB into one node: {rate:.0} rows/s)",
+        took.as_millis(),
+        PARTS * PART_ROWS,
+    ))
+}
+
+/// Rows that compress badly, so that the disk holds what was sent.
+fn load(port: u16) -> Result<(), String> {
+    pgbench::sql(port, "florin", "CREATE TABLE large (id int PRIMARY KEY, payload text NOT NULL)")?;
+    let mut seed = 0x9E37_79B9_7F4A_7C15u64;
+    for part in 0..PARTS {
+        let mut psql = pgbench::client("psql", port, "florin", LOAD_SECONDS_MAX);
+        psql.args(["-XAtqc", "COPY large FROM STDIN", "florin"]).stdin(Stdio::piped());
+        let mut child = psql.spawn().map_err(|error| format!("{psql:?}: {error}"))?;
+        let mut into = BufWriter::new(child.stdin.take().ok_or("psql has no standard input")?);
+        for row in 0..PART_ROWS {
+            write_row(&mut into, part * PART_ROWS + row, &mut seed).map_err(|error| format!("psql: {error}"))?;
+        }
+        drop(into);
+        let status = child.wait().map_err(|error| format!("psql: {error}"))?;
+        if !status.success() {
+            return Err(format!("the load of 1 GB: psql ended with {status}"));
+        }
+    }
+    Ok(())
+}
+
+fn write_row(into: &mut impl Write, id: u32, seed: &mut u64) -> std::io::Result<()> {
+    write!(into, "{id}\t")?;
+    for _ in 0..PAYLOAD_BYTES / 16 {
+        // Marsaglia's xorshift.
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        write!(into, "{seed:016x}")?;
+    }
+    into.write_all(b"\n")
 }
 
 fn first_answer(port: u16) -> Result<(), String> {

@@ -1,7 +1,8 @@
 //! Florin beside PostgreSQL on the same machine: alternating runs, medians, ratios.
 //!
 //! Florin runs as three nodes in one city, PostgreSQL 15 as a primary with two synchronous standbys of which one must confirm; fsync
-//! is on everywhere. Absolute figures of a shared machine mean little: the ratio of medians of one run is what counts.
+//! is on everywhere. Absolute figures of a shared machine mean little: the ratio of medians of one run is what counts. A row that cannot be
+//! measured says why, and the others go on.
 
 mod failover;
 mod florin;
@@ -9,39 +10,53 @@ mod idle;
 mod pgbench;
 mod postgres;
 mod process;
+mod report;
+mod sysbench;
+mod workloads;
 
-use std::fmt::Write as _;
-use std::path::Path;
+use report::Report;
+use std::path::{Path, PathBuf};
+use workloads::{Tool, Workload};
+
+/// Rows that compare nothing: what Florin alone does.
+const OWN_ROWS: &[&str] = &["idle", "start", "failover"];
 
 pub struct Options {
     pub seconds: u64,
     pub rounds: usize,
     pub scale: u32,
+    pub cuts: usize,
+    /// A program that is built already; else it is built first.
+    program: Option<PathBuf>,
+    /// The tables go to docs/benchmarks.md.
+    write: bool,
     rows: Vec<String>,
 }
 
-/// One workload for both sides.
-pub struct Row {
-    pub name: &'static str,
-    pub arguments: &'static [&'static str],
-    /// A script instead of pgbench's own.
-    pub script: Option<&'static str>,
-    /// The floor that the ratio should reach.
-    pub aim: f64,
+/// One of the two that are compared.
+pub struct Side<'a> {
+    pub port: u16,
+    /// Also the database's name.
+    pub user: &'static str,
+    /// Seconds of processor time of each server so far.
+    pub cpu: &'a dyn Fn() -> Vec<f64>,
 }
 
-const ROWS: &[Row] = &[
-    Row { name: "tpcb", arguments: &["-c", "16", "-j", "2", "-M", "prepared"], script: None, aim: 1.0 },
-    Row { name: "tpcb-simple", arguments: &["-c", "16", "-j", "2", "-M", "simple"], script: None, aim: 1.0 },
-    Row { name: "tpcb-one", arguments: &["-c", "1", "-j", "1", "-M", "prepared"], script: None, aim: 1.0 },
-    Row { name: "select", arguments: &["-c", "16", "-j", "2", "-M", "prepared", "-S"], script: None, aim: 0.8 },
-    Row {
-        name: "hot-row",
-        arguments: &["-c", "16", "-j", "2", "-M", "prepared"],
-        script: Some("UPDATE pgbench_branches SET bbalance = bbalance + 1 WHERE bid = 1;\n"),
-        aim: 1.0,
-    },
-];
+/// What one run gave.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    pub tps: f64,
+    pub latency_ms: f64,
+    /// Of each server, for one transaction.
+    pub cpu_ms: Vec<f64>,
+}
+
+impl Figure {
+    pub fn new(tps: f64, latency_ms: f64, transactions: f64, before: &[f64], after: &[f64]) -> Figure {
+        let cpu_ms = before.iter().zip(after).map(|(before, after)| (after - before) * 1000.0 / transactions.max(1.0)).collect();
+        Figure { tps, latency_ms, cpu_ms }
+    }
+}
 
 /// # Errors
 /// What could not be started or run, with the program's own words.
@@ -53,29 +68,37 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<String, String> {
     if let Err(error) = std::fs::remove_dir_all(&directory) {
         eprintln!("cannot remove {}: {error}", directory.display());
     }
-    result
+    let report = result?;
+    // The tables were printed as they grew.
+    if !options.write {
+        return Ok(String::new());
+    }
+    report.write_into(&root.join("docs/benchmarks.md"))?;
+    Ok("\nwritten to docs/benchmarks.md".to_owned())
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { seconds: 10, rounds: 5, scale: 10, rows: Vec::new() };
+    let mut options = Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, program: None, write: false, rows: Vec::new() };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut number =
-            || rest.next().and_then(|text| text.parse::<u64>().ok()).filter(|n| *n > 0).ok_or(format!("{argument} needs a number above 0"));
+            || rest.next().and_then(|text| text.parse::<u32>().ok()).filter(|n| *n > 0).ok_or(format!("{argument} needs a number above 0"));
         match argument.as_str() {
-            "--seconds" => options.seconds = number()?,
+            "--seconds" => options.seconds = u64::from(number()?),
             "--rounds" => options.rounds = number()? as usize,
-            "--scale" => options.scale = number()? as u32,
-            name if ROWS.iter().any(|row| row.name == name) || ["failover", "idle"].contains(&name) => options.rows.push(name.to_owned()),
-            other => {
-                return Err(format!(
-                    "{other:?} is no row: {}, failover, idle",
-                    ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
-                ));
-            }
+            "--scale" => options.scale = number()?,
+            "--cuts" => options.cuts = number()? as usize,
+            "--write" => options.write = true,
+            "--program" => options.program = Some(rest.next().map(PathBuf::from).ok_or("--program needs a path")?),
+            name if names().any(|row| row == name) => options.rows.push(name.to_owned()),
+            other => return Err(format!("{other:?} is no row: {}", names().collect::<Vec<_>>().join(", "))),
         }
     }
     Ok(options)
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    workloads::ALL.iter().map(|row| row.name).chain(OWN_ROWS.iter().copied())
 }
 
 impl Options {
@@ -84,60 +107,65 @@ impl Options {
     }
 }
 
-fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<String, String> {
-    let program = florin::build(root)?;
-    let mut report = String::new();
-    let rows: Vec<&Row> = ROWS.iter().filter(|row| options.wants(row.name)).collect();
+fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, String> {
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => florin::build(root)?,
+    };
+    let mut report = Report::new(options);
+    let rows: Vec<&Workload> = workloads::ALL.iter().filter(|row| options.wants(row.name)).collect();
     if !rows.is_empty() {
-        let peer = postgres::Postgres::start(&directory.join("postgres"), options.scale)?;
-        let ours = florin::Cluster::start(&program, &directory.join("florin"), 3)?;
-        pgbench::load(ours.port(), "florin", options.scale)?;
-        let _ = writeln!(
-            report,
-            "| work | Florin tps | PostgreSQL tps | ratio (min–max of rounds) | aim | latency ms | CPU ms/txn |\n| --- | --- | --- | --- | --- | --- | --- |"
-        );
-        for row in rows {
-            let line = compare(row, options, &ours, &peer)?;
-            println!("{line}");
-            let _ = writeln!(report, "{line}");
+        if let Err(error) = compare_all(&rows, &program, directory, options, &mut report) {
+            report.trouble("side by side", &error);
         }
     }
     if options.wants("idle") {
-        let _ = writeln!(report, "{}", idle::measure(&program, &directory.join("idle"))?);
+        report.section("idle", idle::measure(&program, &directory.join("idle")));
+    }
+    if options.wants("start") {
+        report.section("start", idle::start_with_data(&program, &directory.join("start")));
     }
     if options.wants("failover") {
-        let _ = writeln!(report, "{}", failover::measure(&program, &directory.join("failover"))?);
+        report.section("failover", failover::measure(&program, &directory.join("failover"), options.cuts));
     }
     Ok(report)
 }
 
-fn compare(row: &Row, options: &Options, ours: &florin::Cluster, peer: &postgres::Postgres) -> Result<String, String> {
-    let mut figures: [Vec<pgbench::Figure>; 2] = [Vec::new(), Vec::new()];
+fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &Options, report: &mut Report) -> Result<(), String> {
+    let peer = postgres::Postgres::start(&directory.join("postgres"))?;
+    let ours = florin::Cluster::start(program, &directory.join("florin"), 3)?;
+    let (our_cpu, peer_cpu) = (|| ours.cpu_seconds(), || peer.cpu_seconds());
+    let sides = [Side { port: ours.port(), user: "florin", cpu: &our_cpu }, Side { port: peer.port(), user: "postgres", cpu: &peer_cpu }];
+    let loads = [pgbench::load(sides[0].port, sides[0].user, options.scale)?, pgbench::load(sides[1].port, sides[1].user, options.scale)?];
+    report.loads(&loads, options.scale, ours.memory_peak());
+    if rows.iter().any(|row| matches!(row.tool, Tool::Sysbench(_))) {
+        for side in &sides {
+            if let Err(error) = sysbench::prepare(side) {
+                report.trouble("sysbench prepare", &error);
+            }
+        }
+    }
+    for row in rows {
+        report.row(row, compare(row, options, &sides));
+    }
+    report.memory(ours.memory_peak());
+    Ok(())
+}
+
+/// The figures of both sides, round by round.
+fn compare(row: &Workload, options: &Options, sides: &[Side; 2]) -> Result<[Vec<Figure>; 2], String> {
+    let mut figures: [Vec<Figure>; 2] = [Vec::new(), Vec::new()];
     for round in 0..options.rounds {
         // Whoever went first goes second in the next round.
         for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
-            let figure = match side {
-                0 => pgbench::run(row, options, ours.port(), "florin", || ours.cpu_seconds())?,
-                _ => pgbench::run(row, options, peer.port(), "postgres", || peer.cpu_seconds())?,
+            let figure = match row.tool {
+                Tool::Pgbench(arguments, script) => pgbench::run(row, arguments, script, options, &sides[side]),
+                Tool::Sysbench(test) => sysbench::run(test, options, &sides[side]),
             };
-            figures[side].push(figure);
+            figures[side].push(figure.map_err(|error| format!("{}: {error}", sides[side].user))?);
         }
     }
-    let [ours, peer] = figures;
-    let median = |side: &[pgbench::Figure], value: fn(&pgbench::Figure) -> f64| median(side.iter().map(value).collect());
-    let ratios: Vec<f64> = ours.iter().zip(&peer).map(|(a, b)| a.tps / b.tps).collect();
-    let (low, high) = ratios.iter().fold((f64::MAX, 0.0f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
-    let (a, b) = (median(&ours, |figure| figure.tps), median(&peer, |figure| figure.tps));
-    Ok(format!(
-        "| {} | {a:.0} | {b:.0} | {:.2} ({low:.2}–{high:.2}) | {:.1} | {:.2} / {:.2} | {:.3} / {:.3} |",
-        row.name,
-        a / b,
-        row.aim,
-        median(&ours, |figure| figure.latency_ms),
-        median(&peer, |figure| figure.latency_ms),
-        median(&ours, |figure| figure.cpu_ms),
-        median(&peer, |figure| figure.cpu_ms),
-    ))
+    Ok(figures)
 }
 
 pub fn median(mut values: Vec<f64>) -> f64 {
@@ -157,5 +185,15 @@ mod tests {
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
         assert!((median(vec![4.0, 1.0, 3.0, 2.0]) - 2.5).abs() < 1e-9);
         assert!((median(vec![9.0, 1.0, 3.0]) - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn rows_and_options_are_told_apart() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let options = parse(&words("tpcb --rounds 2 idle --write")).expect("all known");
+        assert!(options.wants("tpcb") && options.wants("idle") && !options.wants("select") && options.write);
+        assert_eq!(options.rounds, 2);
+        assert!(parse(&words("tpcx")).is_err());
+        assert!(parse(&words("--rounds none")).is_err());
     }
 }

@@ -14,8 +14,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes the three, waits until both standbys stream, and loads pgbench's tables.
-    pub fn start(directory: &Path, scale: u32) -> Result<Postgres, String> {
+    /// Makes the three, and waits until one standby confirms.
+    pub fn start(directory: &Path) -> Result<Postgres, String> {
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         process::run(Command::new("chown").arg("-R").arg("postgres:").arg(directory))?;
         process::run(Command::new("chmod").arg("a+x").arg(directory.parent().unwrap_or(directory)))?;
@@ -57,7 +57,8 @@ impl Postgres {
         }
         pgbench::sql(PORT, "postgres", "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (s1, s2)'")?;
         pgbench::sql(PORT, "postgres", "SELECT pg_reload_conf()")?;
-        pgbench::load(PORT, "postgres", scale)?;
+        // Returns once a standby has confirmed it.
+        pgbench::sql(PORT, "postgres", "CREATE TABLE confirmed (yes int)")?;
         Ok(peer)
     }
 
@@ -65,16 +66,14 @@ impl Postgres {
         PORT
     }
 
-    /// Of all three servers, their backends included (a server counts those that ended).
-    pub fn cpu_seconds(&self) -> f64 {
-        let mut sum = 0.0;
-        for name in ["primary", "s1", "s2"] {
+    /// Of each server, its backends included (a server counts those that ended).
+    pub fn cpu_seconds(&self) -> Vec<f64> {
+        let of = |name: &str| {
             let file = std::fs::read_to_string(format!("{}/postmaster.pid", self.data(name))).unwrap_or_default();
-            if let Some(pid) = file.lines().next().and_then(|line| line.parse().ok()) {
-                sum += process::cpu_seconds(pid) + process::children(pid).into_iter().map(process::cpu_seconds).sum::<f64>();
-            }
-        }
-        sum
+            let pid = file.lines().next().and_then(|line| line.parse().ok());
+            pid.map_or(0.0, |pid| process::cpu_seconds(pid) + process::children(pid).into_iter().map(process::cpu_seconds).sum::<f64>())
+        };
+        ["primary", "s1", "s2"].map(of).to_vec()
     }
 
     fn data(&self, name: &str) -> String {

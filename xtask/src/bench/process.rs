@@ -4,14 +4,27 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// A program that is ended if it takes longer: a bench runs unattended.
+pub fn bounded(program: &str, seconds_max: u64) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", &seconds_max.to_string(), program]);
+    command
+}
+
 /// Runs a program to its end and gives its standard output.
 pub fn run(command: &mut Command) -> Result<String, String> {
+    run_heard(command).map(|(out, _)| out)
+}
+
+/// Runs a program to its end and gives its standard output and its standard error.
+pub fn run_heard(command: &mut Command) -> Result<(String, String), String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{command:?} ended with {}: {}", output.status, said.trim()));
+        let said = [said.trim(), String::from_utf8_lossy(&output.stdout).trim()].join(" ");
+        return Err(format!("{} (of {command:?}, which ended with {})", said.trim(), output.status));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok((String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 /// A program that is killed when this is dropped.
@@ -44,10 +57,19 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     fields.skip(11).take(4).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
-/// Resident memory in MiB.
+/// Resident memory now, in MiB.
 pub fn resident_mib(pid: u32) -> f64 {
+    memory_mib(pid, "VmRSS:")
+}
+
+/// The most resident memory that there was, in MiB.
+pub fn peak_mib(pid: u32) -> f64 {
+    memory_mib(pid, "VmHWM:")
+}
+
+fn memory_mib(pid: u32, field: &str) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
 }
 

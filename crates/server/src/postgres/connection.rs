@@ -27,6 +27,10 @@ const DRAINED_RESPONSES: usize = 8;
 /// Buffers that grew beyond this are given back when they are empty.
 const BUFFER_KEPT_BYTES: usize = 64 << 10;
 const READ_BYTES: usize = 16 << 10;
+/// A read is given at least so much room.
+const READ_BYTES_MIN: usize = 2 << 10;
+/// Room for a client that sends faster than it is read.
+const READ_BYTES_MAX: usize = 64 << 10;
 /// How long what a client sent before its goodbye may still take.
 const GOODBYE_MAX: Duration = Duration::from_secs(10);
 /// How long a last error may take to reach a client that does not read.
@@ -104,7 +108,7 @@ impl Connection<'_> {
             let may_write = !silent && !self.output.is_empty();
             let may_take = !self.closing && self.output.len() < OUT_BYTES_MAX;
             if may_read {
-                self.input.reserve(READ_BYTES);
+                self.make_room();
             }
             let goodbye = self.goodbye;
             let step = tokio::select! {
@@ -122,7 +126,9 @@ impl Connection<'_> {
                     self.written(result?);
                     if self.output.is_empty() {
                         write.flush().await?;
-                        self.drained(false);
+                        if let Some(event) = self.take_drained(false) {
+                            self.server.inbox.event(event);
+                        }
                     }
                 }
                 Step::Read(result) => {
@@ -135,6 +141,17 @@ impl Connection<'_> {
             if self.goodbye.is_some() && self.output.is_empty() && self.pending.is_idle() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Requests that the node still holds keep the old buffer, so more room mostly means another allocation: not for each request.
+    fn make_room(&mut self) {
+        let room = self.input.capacity() - self.input.len();
+        if room == 0 {
+            // The last read filled it: much is coming.
+            self.input.reserve(READ_BYTES_MAX);
+        } else if room < READ_BYTES_MIN {
+            self.input.reserve(READ_BYTES);
         }
     }
 
@@ -164,8 +181,10 @@ impl Connection<'_> {
         }
         if !requests.is_empty() {
             self.server.metrics.sql_requests.add(requests.len() as u64);
-            self.drained(true);
-            self.server.inbox.push_when_room([Input::Event(Event::Client { session: self.session, requests })]).await;
+            // Both at once: the node is woken once.
+            let drained = self.take_drained(true);
+            let asked = Event::Client { session: self.session, requests };
+            self.server.inbox.push_when_room(drained.into_iter().chain([asked]).map(Input::Event)).await;
         }
         if let Some(error) = refusal {
             self.server.metrics.sql_malformed.add(1);
@@ -202,13 +221,14 @@ impl Connection<'_> {
         }
     }
 
-    /// Tells the node what the socket took; little only with the next request, which saves waking it.
-    fn drained(&mut self, even_little: bool) {
+    /// What the node is to hear of what the socket took; of little only with the next request, which saves waking it.
+    fn take_drained(&mut self, even_little: bool) -> Option<Event> {
         let much = self.written_bytes >= DRAINED_BYTES || self.written_responses >= DRAINED_RESPONSES;
-        if self.written_responses > 0 && (much || even_little) {
-            let responses = std::mem::take(&mut self.written_responses);
-            self.written_bytes = 0;
-            self.server.inbox.event(Event::ClientDrained { session: self.session, responses });
+        if self.written_responses == 0 || !(much || even_little) {
+            return None;
         }
+        let responses = std::mem::take(&mut self.written_responses);
+        self.written_bytes = 0;
+        Some(Event::ClientDrained { session: self.session, responses })
     }
 }

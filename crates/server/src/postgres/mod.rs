@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -58,6 +59,8 @@ pub struct SqlServer {
     pub gate: watch::Receiver<bool>,
     pub connections_max: usize,
     pub sessions: Sessions,
+    /// Where clients are served after their startup, if not where they were accepted.
+    near: Option<Handle>,
     open: AtomicUsize,
     admitted: AtomicUsize,
 }
@@ -122,9 +125,18 @@ impl SqlServer {
             gate,
             connections_max,
             sessions,
+            near: None,
             open: AtomicUsize::new(0),
             admitted: AtomicUsize::new(0),
         }
+    }
+
+    /// Clients without encryption are served there once they are authenticated. What costs processor time (handshakes, passwords, encryption)
+    /// stays where they were accepted.
+    #[must_use]
+    pub fn serve_on(mut self, near: Option<Handle>) -> SqlServer {
+        self.near = near;
+        self
     }
 
     /// # Errors
@@ -158,7 +170,7 @@ impl SqlServer {
         }
     }
 
-    async fn connection(&self, socket: TcpStream, from: SocketAddr) {
+    async fn connection(self: Arc<SqlServer>, socket: TcpStream, from: SocketAddr) {
         let _open = Counted::new(&self.open);
         self.metrics.sql_connections.add(1);
         let mut gate = self.gate.clone();
@@ -171,7 +183,7 @@ impl SqlServer {
             let error = Error::new(SqlState::TOO_MANY_CONNECTIONS, "sorry, far too many clients already");
             return refuse(stream::Stream::Plain(socket), &error).await;
         }
-        let outcome = tokio::time::timeout(STARTUP_MAX, startup::begin(self, socket, from)).await;
+        let outcome = tokio::time::timeout(STARTUP_MAX, startup::begin(&self, socket, from)).await;
         match outcome {
             Ok(Outcome::Client(client)) => self.session(client).await,
             Ok(Outcome::Cancel { process, secret }) => self.cancel(process, &secret).await,
@@ -184,7 +196,7 @@ impl SqlServer {
         }
     }
 
-    async fn session(&self, client: startup::Client) {
+    async fn session(self: &Arc<SqlServer>, client: startup::Client) {
         // Asked again, because many may have been authenticated at once.
         let admitted = Counted::new(&self.admitted);
         if self.admitted.load(Ordering::Acquire) > self.connections_max {
@@ -203,8 +215,40 @@ impl SqlServer {
         self.sessions.lock().insert(process, (session, secret));
         let (outbox, answers) = mpsc::unbounded_channel();
         self.inbox.push(Input::Connect { session, outbox });
-        connection::serve(self, session, client, answers, greeting).await;
+        match &self.near {
+            Some(near) => self.serve_near(near, session, client, answers, greeting).await,
+            None => connection::serve(self, session, client, answers, greeting).await,
+        }
         self.sessions.lock().remove(&process);
+    }
+
+    async fn serve_near(
+        self: &Arc<SqlServer>,
+        near: &Handle,
+        session: SessionId,
+        client: startup::Client,
+        answers: mpsc::UnboundedReceiver<Outgoing>,
+        greeting: BytesMut,
+    ) {
+        let startup::Client { stream, user, database, parameters, minor, buffer } = client;
+        let again = |stream| startup::Client { stream, user, database, parameters, minor, buffer };
+        let socket = match stream {
+            stream::Stream::Plain(socket) => socket.into_std(),
+            encrypted => return connection::serve(self, session, again(encrypted), answers, greeting).await,
+        };
+        let server = Arc::clone(self);
+        let served = near.spawn(async move {
+            // The socket belongs to the other thread's runtime from here on.
+            match socket.and_then(TcpStream::from_std) {
+                Ok(socket) => connection::serve(&server, session, again(stream::Stream::Plain(socket)), answers, greeting).await,
+                Err(error) => {
+                    tracing::warn!(%error, "a client's socket cannot be served");
+                    server.inbox.event(Event::ClientGone { session });
+                }
+            }
+        });
+        // An error says that the node's thread has ended.
+        let _ = served.await;
     }
 
     async fn cancel(&self, process: i32, secret: &Bytes) {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +35,10 @@ struct World {
 }
 
 fn world(password: bool, connections_max: usize) -> World {
+    world_near(password, connections_max, None)
+}
+
+fn world_near(password: bool, connections_max: usize, near: Option<Handle>) -> World {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
     let inbox = Arc::new(Inbox::default());
     let credentials = Arc::new(Credentials::new());
@@ -47,11 +52,32 @@ fn world(password: bool, connections_max: usize) -> World {
     let acceptor = TlsAcceptor::from(Arc::new(tls::for_clients(chain, key).expect("sound")));
     let gate = watch::Sender::new(false);
     let seen = fake::start(Arc::clone(&inbox));
-    let server = SqlServer::new(inbox, credentials, Some(acceptor), Arc::default(), gate.subscribe(), connections_max);
+    let server = SqlServer::new(inbox, credentials, Some(acceptor), Arc::default(), gate.subscribe(), connections_max).serve_on(near);
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("bound");
     runtime.spawn(Arc::new(server).listen(listener));
     World { address, seen, gate, authority, runtime }
+}
+
+/// As on a machine of few cores, where the node's own thread serves sockets.
+#[test]
+fn clients_are_served_on_another_runtime_once_they_are_authenticated() {
+    let near = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let world = world_near(true, 10, Some(near.handle().clone()));
+    let (done, ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || near.block_on(ended));
+    world.runtime.block_on(async {
+        let client = connect(config(&world).password(PASSWORD)).await.expect("the right password");
+        assert_eq!(echo(&client, "select 1").await, "select 1");
+        let row = client.query_one("select $1", &[&"parameter"]).await.expect("an answer");
+        assert_eq!(row.get::<_, &str>(0), "parameter");
+        drop(client);
+        while world.seen.gone.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    done.send(()).expect("the thread waits for it");
+    thread.join().expect("no panic").expect("it was told");
 }
 
 fn config(world: &World) -> tokio_postgres::Config {

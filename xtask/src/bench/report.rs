@@ -1,0 +1,147 @@
+//! The tables: printed as they grow, and put into docs/benchmarks.md.
+
+use super::pgbench::Load;
+use super::workloads::Workload;
+use super::{Figure, Options, median};
+use std::path::Path;
+
+const BEGIN: &str = "<!-- bench: begin -->";
+const END: &str = "<!-- bench: end -->";
+/// Rows of pgbench's accounts for each step of its scale.
+const ACCOUNTS: f64 = 100_000.0;
+
+pub struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    pub fn new(options: &Options) -> Report {
+        let mut report = Report { lines: Vec::new() };
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        report.say(&format!(
+            "{cores} cores; scale {}; {} rounds of {} s for each side, alternating; medians.",
+            options.scale, options.rounds, options.seconds
+        ));
+        report
+    }
+
+    fn say(&mut self, line: &str) {
+        println!("{line}");
+        self.lines.push(line.to_owned());
+    }
+
+    pub fn loads(&mut self, [ours, peer]: &[Load; 2], scale: u32, peaks: Vec<f64>) {
+        let rate = |load: &Load| ACCOUNTS * f64::from(scale) / load.copy_seconds.max(0.001);
+        self.say("");
+        self.say("| load (`pgbench -i`) | Florin | PostgreSQL | ratio |");
+        self.say("| --- | --- | --- | --- |");
+        self.say(&format!("| COPY, rows/s | {:.0} | {:.0} | {:.2} |", rate(ours), rate(peer), rate(ours) / rate(peer)));
+        let keys = (ours.keys_seconds, peer.keys_seconds);
+        self.say(&format!("| primary keys, s | {:.2} | {:.2} | {:.2} |", keys.0, keys.1, keys.1 / keys.0.max(0.001)));
+        self.say("");
+        self.say(&format!("Peak memory of the nodes after the load: {} MiB.", joined(&peaks, 0)));
+        self.say("");
+        self.say(
+            "| row | work | Florin tps | PostgreSQL tps | ratio (rounds) | aim | latency ms | CPU ms per transaction, sum (each server) |",
+        );
+        self.say("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    }
+
+    pub fn row(&mut self, row: &Workload, outcome: Result<[Vec<Figure>; 2], String>) {
+        let [ours, peer] = match outcome {
+            Ok(figures) => figures,
+            Err(error) => {
+                self.say(&format!("| {} | {} | not measured: {} | | | {} | | |", row.name, row.what, first_line(&error), row.aim));
+                return eprintln!("{error}");
+            }
+        };
+        let middle = |side: &[Figure], value: fn(&Figure) -> f64| median(side.iter().map(value).collect());
+        let ratios: Vec<f64> = ours.iter().zip(&peer).map(|(a, b)| a.tps / b.tps).collect();
+        let (low, high) = ratios.iter().fold((f64::MAX, 0.0f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+        let (a, b) = (middle(&ours, |figure| figure.tps), middle(&peer, |figure| figure.tps));
+        let line = format!(
+            "| {} | {} | {a:.0} | {b:.0} | {:.2} ({low:.2}–{high:.2}) | {} | {:.2} / {:.2} | {} / {} |",
+            row.name,
+            row.what,
+            a / b,
+            row.aim,
+            middle(&ours, |figure| figure.latency_ms),
+            middle(&peer, |figure| figure.latency_ms),
+            cpu(&ours),
+            cpu(&peer),
+        );
+        self.say(&line);
+    }
+
+    pub fn memory(&mut self, peaks: Vec<f64>) {
+        self.say("");
+        self.say(&format!("Peak memory of the nodes after all rows: {} MiB.", joined(&peaks, 0)));
+    }
+
+    /// A part that compares nothing.
+    pub fn section(&mut self, name: &str, outcome: Result<String, String>) {
+        self.say("");
+        match outcome {
+            Ok(text) => self.say(text.trim_end()),
+            Err(error) => self.trouble(name, &error),
+        }
+    }
+
+    pub fn trouble(&mut self, name: &str, error: &str) {
+        eprintln!("{error}");
+        self.say(&format!("{name}: not measured: {}", first_line(error)));
+    }
+
+    pub fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    /// Replaces what stands between the marks.
+    pub fn write_into(&self, path: &Path) -> Result<(), String> {
+        let old = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let new = between_marks(&old, &self.text()).ok_or_else(|| format!("{} has no {BEGIN} and {END}", path.display()))?;
+        std::fs::write(path, new).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+fn between_marks(old: &str, text: &str) -> Option<String> {
+    let (before, rest) = old.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{text}\n\n{END}{after}"))
+}
+
+/// Median sum over the servers, and the median of each.
+fn cpu(side: &[Figure]) -> String {
+    let sum = median(side.iter().map(|figure| figure.cpu_ms.iter().sum()).collect());
+    let servers = side.first().map_or(0, |figure| figure.cpu_ms.len());
+    let each: Vec<f64> = (0..servers).map(|at| median(side.iter().map(|figure| figure.cpu_ms[at]).collect())).collect();
+    format!("{sum:.3} ({})", joined(&each, 3))
+}
+
+fn joined(values: &[f64], decimals: usize) -> String {
+    values.iter().map(|value| format!("{value:.decimals$}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Within a table's cell.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().replace('|', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_between_the_marks_is_replaced() {
+        let old = format!("# Title\n{BEGIN}\nold\n{END}\nmore\n");
+        let new = between_marks(&old, "new").expect("both marks are there");
+        assert_eq!(new, format!("# Title\n{BEGIN}\n\nnew\n\n{END}\nmore\n"));
+        assert_eq!(between_marks("no marks", "new"), None);
+    }
+
+    #[test]
+    fn processor_time_is_summed_and_told_for_each_server() {
+        let figure = |a: f64, b: f64| Figure::new(1.0, 1.0, 1000.0, &[0.0, 0.0], &[a, b]);
+        assert_eq!(cpu(&[figure(0.1, 0.2), figure(0.2, 0.2), figure(0.3, 0.2)]), "0.400 (0.200, 0.200)");
+    }
+}

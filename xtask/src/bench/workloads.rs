@@ -1,0 +1,60 @@
+//! The workloads: one row of the table each, the same for both sides.
+
+/// What makes the load.
+pub enum Tool {
+    /// Arguments, and a script instead of pgbench's own.
+    Pgbench(&'static [&'static str], Option<&'static str>),
+    /// A test of sysbench's, on its own tables.
+    Sysbench(&'static str),
+}
+
+pub struct Workload {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub tool: Tool,
+    /// What the ratio of throughputs should reach.
+    pub aim: f64,
+}
+
+const SIXTEEN: &[&str] = &["-c", "16", "-j", "2", "-M", "prepared"];
+
+/// Two updates of one hot pair and a record of both, sent as one message: `\;` keeps pgbench from cutting there.
+const HOT_TRANSFER: &str = "BEGIN\\; UPDATE pgbench_accounts SET abalance = abalance - 1 WHERE aid = 1\\; \
+UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = 2\\; \
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, 2, 1, CURRENT_TIMESTAMP)\\; COMMIT;\n";
+
+pub const ALL: &[Workload] = &[
+    Workload { name: "tpcb", what: "TPC-B-like, prepared, 16 clients", tool: Tool::Pgbench(SIXTEEN, None), aim: 1.0 },
+    Workload {
+        name: "select",
+        what: "select-only, prepared, 16 clients",
+        tool: Tool::Pgbench(&["-c", "16", "-j", "2", "-M", "prepared", "-S"], None),
+        aim: 0.8,
+    },
+    Workload {
+        name: "tpcb-simple",
+        what: "TPC-B-like, simple protocol, 16 clients",
+        tool: Tool::Pgbench(&["-c", "16", "-j", "2", "-M", "simple"], None),
+        aim: 1.5,
+    },
+    Workload {
+        name: "tpcb-one",
+        what: "TPC-B-like, prepared, 1 client",
+        tool: Tool::Pgbench(&["-c", "1", "-j", "1", "-M", "prepared"], None),
+        aim: 1.0,
+    },
+    Workload {
+        name: "hot-row",
+        what: "one hot row, autocommit updates, 16 clients",
+        tool: Tool::Pgbench(SIXTEEN, Some("UPDATE pgbench_branches SET bbalance = bbalance + 1 WHERE bid = 1;\n")),
+        aim: 20.0,
+    },
+    Workload {
+        name: "hot-transfer",
+        what: "transfers in one call between one hot pair, 16 clients",
+        tool: Tool::Pgbench(&["-c", "16", "-j", "2", "-M", "simple"], Some(HOT_TRANSFER)),
+        aim: 10.0,
+    },
+    Workload { name: "oltp-rw", what: "sysbench oltp_read_write, 16 threads", tool: Tool::Sysbench("oltp_read_write"), aim: 1.5 },
+    Workload { name: "oltp-wo", what: "sysbench oltp_write_only, 16 threads", tool: Tool::Sysbench("oltp_write_only"), aim: 1.5 },
+];

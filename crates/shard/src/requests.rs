@@ -6,6 +6,7 @@
 use crate::entry::{LogEntry, Resource};
 use crate::event::ShardEffect;
 use crate::locks::WaiterId;
+use crate::planted::{self, Bug};
 use crate::read::Seen;
 use crate::shard::{Shard, due};
 use crate::state::BOUND;
@@ -271,7 +272,8 @@ impl Shard {
 
     fn settle_seen(&self, seen: LogPosition) -> Answer {
         self.check_seen(Some(seen))?;
-        Ok((Response::Done, seen.index))
+        let index = if planted::active(Bug::TellEarly) { 0 } else { seen.index };
+        Ok((Response::Done, index))
     }
 
     /// What the transaction holds and saw here must still be so.
@@ -288,7 +290,7 @@ impl Shard {
         let Some(LogPosition { term, index }) = seen else { return Ok(()) };
         // A leader never gives up an entry of its own term.
         let held = if term == self.consensus.term() { true } else { self.consensus.log().term_at(index) == Some(term) };
-        if held { Ok(()) } else { Err(seen_lost()) }
+        if held || planted::active(Bug::ForgetSeen) { Ok(()) } else { Err(seen_lost()) }
     }
 
     fn read_one(

@@ -235,7 +235,9 @@ impl Shard {
             return Ok(());
         }
         if locked {
-            return Err(Refusal::Error(Error::internal(format!("a locked row has version {base}, its transaction saw {}", write.base))));
+            // The lock is one that a request took which was sent again: what the transaction goes by is the answer of an earlier
+            // leader, or of this one in an earlier term, whose lock was lost.
+            return Err(locks_lost());
         }
         Err(serialization("could not serialize access due to concurrent update"))
     }

@@ -199,7 +199,8 @@ impl Session {
                         }
                     }
                     if self.txn.as_ref().is_some_and(|txn| txn.ddl.is_some()) {
-                        return Err(Error::internal("the schema changed although its lock is held"));
+                        // It cannot while its lock is held: the lock was lost with its leader, and another change came first.
+                        return Err(schema_lock_lost());
                     }
                     self.backend.refresh_catalog(version).await?;
                 }
@@ -220,6 +221,11 @@ impl Session {
         }
         Ok(planned)
     }
+}
+
+fn schema_lock_lost() -> Error {
+    let message = "could not serialize access: the lock on the schema was lost with an earlier leader";
+    Error::new(SqlState::SERIALIZATION_FAILURE, message)
 }
 
 fn is_undefined(error: &Error) -> bool {

@@ -199,7 +199,6 @@ impl Session {
                         }
                     }
                     if self.txn.as_ref().is_some_and(|txn| txn.ddl.is_some()) {
-                        // It cannot while its lock is held: the lock was lost with its leader, and another change came first.
                         return Err(schema_lock_lost());
                     }
                     self.backend.refresh_catalog(version).await?;
@@ -223,7 +222,8 @@ impl Session {
     }
 }
 
-fn schema_lock_lost() -> Error {
+/// Another change came first: the lock on the catalog was lost with its leader, as no change can come while it is held.
+pub(crate) fn schema_lock_lost() -> Error {
     let message = "could not serialize access: the lock on the schema was lost with an earlier leader";
     Error::new(SqlState::SERIALIZATION_FAILURE, message)
 }

@@ -28,6 +28,10 @@ const REPORT_AFTER: Duration = Duration::from_millis(200);
 const REPORT_AGAIN: Duration = Duration::from_secs(1);
 /// After what time a prepared transaction without a decision is reported, and reported again.
 const UNDECIDED_AFTER: Duration = Duration::from_secs(1);
+/// How long a transaction is remembered whose locks were given up: longer than its requests are on their way.
+const DROPPED_KEPT: Duration = Duration::from_secs(120);
+/// So many are remembered at most; then the oldest are forgotten.
+const DROPPED_MAX: usize = 64 * 1024;
 /// A snapshot further ahead of this node's clock than this is a fault of another clock, and refused.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(3600);
 
@@ -90,6 +94,9 @@ pub(crate) struct Requests {
     /// When each prepared transaction is next reported as undecided.
     undecided: BTreeMap<TxnId, Mono>,
     pub schema_changed: bool,
+    /// Transactions whose locks were given up because their gateway was silent, with when that was. What they still ask for may
+    /// have been answered before; it must not lock anew what others have changed since.
+    dropped: BTreeMap<TxnId, Mono>,
 }
 
 impl Requests {
@@ -278,10 +285,22 @@ impl Shard {
 
     /// What the transaction holds and saw here must still be so.
     fn check_held(&self, context: &Context) -> Result<(), Refusal> {
-        if context.holds_locks && !self.locks.knows(context.txn) {
+        let lost = context.holds_locks && !self.locks.knows(context.txn);
+        if lost || self.requests.dropped.contains_key(&context.txn) {
             return Err(locks_lost());
         }
         self.check_seen(context.seen)
+    }
+
+    /// The locks of these were given up while their gateway may still go on.
+    pub(crate) fn remember_dropped(&mut self, txns: &[TxnId]) {
+        let now = self.now.mono;
+        self.requests.dropped.retain(|_, since| now.since(*since) < DROPPED_KEPT);
+        self.requests.dropped.extend(txns.iter().map(|txn| (*txn, now)));
+        while self.requests.dropped.len() > DROPPED_MAX {
+            // Ids grow with time.
+            self.requests.dropped.pop_first();
+        }
     }
 
     /// # Errors

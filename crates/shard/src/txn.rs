@@ -235,8 +235,8 @@ impl Shard {
             return Ok(());
         }
         if locked {
-            // The lock is one that a request took which was sent again: what the transaction goes by is the answer of an earlier
-            // leader, or of this one in an earlier term, whose lock was lost.
+            // The lock is one that a request took which was sent again: what the transaction goes by is an answer from an
+            // earlier term, whose lock was lost.
             return Err(locks_lost());
         }
         Err(serialization("could not serialize access due to concurrent update"))
@@ -251,6 +251,9 @@ impl Shard {
         let mut over = self.locks.transactions();
         over.extend(self.state.staged.keys().copied());
         over.retain(|txn| gone(txn) && !self.state.prepared.contains_key(txn));
+        if !over.is_empty() {
+            self.remember_dropped(&over);
+        }
         for txn in over {
             self.end(txn);
             if self.state.staged.contains_key(&txn) && self.propose(LogEntry::Unstage { txn }).is_err() {

@@ -87,18 +87,24 @@ impl Hot {
         Ok(value)
     }
 
+    /// What is written elsewhere rests on a row that is locked, but not changed.
     async fn share(&self, client: &Client, counter: u64) {
         let note = self.fresh();
-        let seen = Cell::new(None);
+        let (seen, ready) = (Cell::new(None), Cell::new(0));
         let (fate, _) = client
             .transaction("BEGIN", async |c: &Client| {
                 let value = self.look(c, counter, "FOR SHARE").await?;
                 seen.set(Some(value));
-                self.write_note(c, note, value).await
+                self.write_note(c, note, value).await?;
+                ready.set(c.now());
+                Ok(())
             })
             .await;
-        if let Some(value) = seen.get() {
-            self.record.borrow_mut().notes.record(note, value, fate);
+        let Some(value) = seen.get() else { return };
+        self.record.borrow_mut().notes.record(note, value, fate);
+        if fate == Fate::Done {
+            // Nobody could change the row until the commit.
+            self.note(client, counter, ready.get(), Fact::Value(value));
         }
     }
 

@@ -11,7 +11,7 @@ use base::{Error, Result, ShardId, SqlState, StorageId, TxnId, Version, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use storage::access::{
-    Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write,
+    Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write, storage_of,
 };
 
 /// What functions that reach into shards answer: a stale plan is not an error of the client's.
@@ -23,6 +23,9 @@ const COMMIT_ATTEMPTS_MAX: u32 = 100;
 pub const SAVEPOINTS_MAX: usize = 10_000;
 /// Most keys and ranges that a serializable transaction may read; above it is told to be smaller.
 const READ_SET_MAX: usize = 100_000;
+
+/// Keys read under locks that are remembered for each shard; above it the transaction commits only if its locks were never lost.
+const HELD_KEYS_MAX: usize = 100_000;
 
 /// Why the transaction exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,9 @@ pub struct Txn {
     pub locked: BTreeSet<ShardId>,
     /// What was read under locks before it was committed: nobody may hear of it yet.
     pub seen: BTreeMap<ShardId, LogPosition>,
+    /// Keys read under locks. One that is not written in the end must be locked still when the transaction commits: what it
+    /// writes elsewhere may rest on it.
+    held: BTreeMap<ShardId, Vec<Key>>,
     /// Tables that nobody else may write until we end.
     pub exclusive: BTreeSet<StorageId>,
     pub staged: Staged,
@@ -108,6 +114,7 @@ impl Session {
                 buffer: Buffer::new(true),
                 locked: BTreeSet::new(),
                 seen: BTreeMap::new(),
+                held: BTreeMap::new(),
                 exclusive: BTreeSet::new(),
                 staged: Staged::default(),
                 ddl: None,
@@ -212,6 +219,7 @@ impl Session {
         }
         let count = reads.len();
         let context = self.context(shard, sight);
+        let held: Vec<Key> = reads.iter().filter(|read| read.lock.is_some()).map(|read| read.key.clone()).collect();
         if locks {
             // Even a refused or interrupted request may have taken some.
             self.txn().locked.insert(shard);
@@ -221,6 +229,9 @@ impl Session {
                 if let Some(seen) = seen {
                     let newest = self.txn().seen.entry(shard).or_insert(seen);
                     *newest = seen.max(*newest);
+                }
+                if locks {
+                    self.remember_held(shard, held, &skipped);
                 }
                 if !locks || self.txn().isolation != Isolation::ReadCommitted {
                     self.saw_snapshot(snapshot, sight);
@@ -293,6 +304,18 @@ impl Session {
                 Ok(())
             }
             _ => Err(error),
+        }
+    }
+
+    fn remember_held(&mut self, shard: ShardId, keys: Vec<Key>, skipped: &[u32]) {
+        if self.txn().isolation == Isolation::Serializable {
+            // All that it read is validated at the commit.
+            return;
+        }
+        let held = self.txn().held.entry(shard).or_default();
+        if held.len() <= HELD_KEYS_MAX {
+            let locked = (0..).zip(keys).filter(|(position, _)| !skipped.contains(position));
+            held.extend(locked.map(|(_, key)| key));
         }
     }
 
@@ -425,6 +448,14 @@ impl Session {
             writes.entry(shard).or_default().push(mark);
         }
         let mut reads = std::mem::take(&mut txn.reads);
+        for (shard, keys) in &txn.held {
+            let written: BTreeSet<&Key> = writes.get(shard).into_iter().flatten().map(|write| &write.key).collect();
+            let guard = keys.iter().find(|key| keys.len() > HELD_KEYS_MAX || !written.contains(key));
+            if let Some(key) = guard.filter(|key| !txn.staged.has(storage_of(key))) {
+                // One stands for all: it is only asked whether the locks are there.
+                reads.entry(*shard).or_default().keys.push(key.clone());
+            }
+        }
         let mut shards: BTreeSet<ShardId> = writes.keys().copied().collect();
         shards.extend(txn.staged.shards());
         shards.extend(reads.keys());

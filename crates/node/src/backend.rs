@@ -194,6 +194,10 @@ impl Backend for NodeBackend {
         })
     }
 
+    fn commit_bytes_max(&self) -> usize {
+        self.core.borrow().config.sizes.commit_bytes_max
+    }
+
     fn shard_of(&self, slot: SlotId) -> ShardId {
         self.core.borrow().routing.shard_of(slot)
     }

@@ -3,6 +3,8 @@
 use crate::event::Peer;
 use base::locality::LocalityMode;
 use base::{Locality, NodeId};
+use storage::access::COMMIT_BYTES_MAX;
+use storage::log::LogOptions;
 
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -17,6 +19,21 @@ pub struct NodeConfig {
     pub shards: u32,
     pub start: Start,
     pub memory_bytes: u64,
+    pub sizes: Sizes,
+}
+
+/// Sizes that tests make small, so that what is rare in use happens often there. All nodes of a cluster have the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Bytes of a transaction's writes that are logged in one entry; above it they are logged ahead in parts.
+    pub commit_bytes_max: usize,
+    pub log: LogOptions,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes { commit_bytes_max: COMMIT_BYTES_MAX, log: LogOptions::default() }
+    }
 }
 
 /// Shards of a new cluster, if nothing else is asked for.

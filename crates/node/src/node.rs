@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use storage::RowStores;
+use storage::access::COMMIT_BYTES_MAX;
 use storage::log::{Log, LogFiles, Record, Recovered, ShardLog};
 
 /// Least memory for each purpose of a shard, in bytes.
@@ -35,7 +36,8 @@ impl Node {
     /// # Errors
     /// What the log, the stores or a shard's state say when they cannot be read.
     pub fn open(config: NodeConfig, now: Now, files: &dyn LogFiles, stores: Arc<dyn RowStores>) -> Result<Node> {
-        let (log, recovered) = Log::open(files)?;
+        assert!(config.sizes.commit_bytes_max <= COMMIT_BYTES_MAX, "a shard takes no larger commit");
+        let (log, recovered) = Log::open_with(files, config.sizes.log)?;
         let local = LocalStore::open(&*stores)?;
         let mut core = new_core(config, now, log, stores, local);
         let fresh = core.open_registry()?;

@@ -102,6 +102,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
         shards: place.shards,
         start: place.start,
         memory_bytes,
+        sizes: node::config::Sizes::default(),
     };
     let mut stopped = shared.stopped.subscribe();
     let start = node_thread::Start {

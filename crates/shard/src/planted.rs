@@ -16,6 +16,10 @@ pub enum Bug {
     ServeWithoutLease,
     /// Outcomes are not remembered.
     LoseOutcomes,
+    /// What was read before it was committed is told at once.
+    TellEarly,
+    /// A commit that rests on what was lost with a leader goes through.
+    ForgetSeen,
 }
 
 #[cfg(feature = "planted")]

@@ -6,6 +6,7 @@
 use crate::entry::{LogEntry, Resource};
 use crate::event::ShardEffect;
 use crate::locks::WaiterId;
+use crate::planted::{self, Bug};
 use crate::read::Seen;
 use crate::settling::Settling;
 use crate::shard::{Shard, due};
@@ -28,6 +29,10 @@ const REPORT_AFTER: Duration = Duration::from_millis(200);
 const REPORT_AGAIN: Duration = Duration::from_secs(1);
 /// After what time a prepared transaction without a decision is reported, and reported again.
 const UNDECIDED_AFTER: Duration = Duration::from_secs(1);
+/// How long a transaction is remembered whose locks were given up: longer than its requests are on their way.
+const DROPPED_KEPT: Duration = Duration::from_secs(120);
+/// So many are remembered at most; then the oldest are forgotten.
+const DROPPED_MAX: usize = 64 * 1024;
 /// A snapshot further ahead of this node's clock than this is a fault of another clock, and refused.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(3600);
 
@@ -103,6 +108,9 @@ pub(crate) struct Requests {
     undecided: BTreeMap<TxnId, Mono>,
     pub settling: Settling,
     pub schema_changed: bool,
+    /// Transactions whose locks were given up because their gateway was silent, with when that was. What they still ask for may
+    /// have been answered before; it must not lock anew what others have changed since.
+    dropped: BTreeMap<TxnId, Mono>,
 }
 
 impl Requests {
@@ -285,15 +293,28 @@ impl Shard {
 
     fn settle_seen(&self, seen: LogPosition) -> Answer {
         self.check_seen(Some(seen))?;
-        Ok((Response::Done, seen.index))
+        let index = if planted::active(Bug::TellEarly) { 0 } else { seen.index };
+        Ok((Response::Done, index))
     }
 
     /// What the transaction holds and saw here must still be so.
     fn check_held(&self, context: &Context) -> Result<(), Refusal> {
-        if context.holds_locks && !self.locks.knows(context.txn) {
+        let lost = context.holds_locks && !self.locks.knows(context.txn);
+        if lost || self.requests.dropped.contains_key(&context.txn) {
             return Err(locks_lost());
         }
         self.check_seen(context.seen)
+    }
+
+    /// The locks of these were given up while their gateway may still go on.
+    pub(crate) fn remember_dropped(&mut self, txns: &[TxnId]) {
+        let now = self.now.mono;
+        self.requests.dropped.retain(|_, since| now.since(*since) < DROPPED_KEPT);
+        self.requests.dropped.extend(txns.iter().map(|txn| (*txn, now)));
+        while self.requests.dropped.len() > DROPPED_MAX {
+            // Ids grow with time.
+            self.requests.dropped.pop_first();
+        }
     }
 
     /// # Errors
@@ -302,7 +323,7 @@ impl Shard {
         let Some(LogPosition { term, index }) = seen else { return Ok(()) };
         // A leader never gives up an entry of its own term.
         let held = if term == self.consensus.term() { true } else { self.consensus.log().term_at(index) == Some(term) };
-        if held { Ok(()) } else { Err(seen_lost()) }
+        if held || planted::active(Bug::ForgetSeen) { Ok(()) } else { Err(seen_lost()) }
     }
 
     fn read_one(

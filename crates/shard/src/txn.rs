@@ -298,7 +298,9 @@ impl Shard {
             return Ok(());
         }
         if locked {
-            return Err(Refusal::Error(Error::internal(format!("a locked row has version {base}, its transaction saw {}", write.base))));
+            // The lock is one that a request took which was sent again: what the transaction goes by is an answer from an
+            // earlier term, whose lock was lost.
+            return Err(locks_lost());
         }
         Err(serialization("could not serialize access due to concurrent update"))
     }
@@ -312,6 +314,9 @@ impl Shard {
         let mut over = self.locks.transactions();
         over.extend(self.state.staged.keys().copied());
         over.retain(|txn| gone(txn) && !self.state.prepared.contains_key(txn));
+        if !over.is_empty() {
+            self.remember_dropped(&over);
+        }
         for txn in over {
             self.end(txn);
             if self.state.staged.contains_key(&txn) && self.propose(LogEntry::Unstage { txn }).is_err() {

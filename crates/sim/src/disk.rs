@@ -2,6 +2,7 @@
 
 use crate::queue::{MILLI, Micros};
 use base::{Error, Prng, Result, SqlState};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use storage::log::{BLOCK_BYTES, LogFiles, LogWrite};
 
@@ -21,10 +22,13 @@ impl Default for DiskConfig {
     }
 }
 
-/// Bytes as the platters have them. A segment is as long as what was written to it; the rest reads as zeros.
+/// Blocks of a segment that were written, by their number; the rest reads as zeros.
+type Blocks = BTreeMap<usize, Bytes>;
+
+/// Bytes as the platters have them.
 #[derive(Clone, Debug, Default)]
 pub struct LogDisk {
-    segments: BTreeMap<u64, Vec<u8>>,
+    segments: BTreeMap<u64, Blocks>,
     /// Handed over, not yet known to be durable.
     pending: Vec<(Micros, LogWrite)>,
     pub full: bool,
@@ -94,34 +98,35 @@ impl LogDisk {
     }
 
     fn tear(&mut self, write: &LogWrite, prng: &mut Prng, keeps: impl Fn(u64, &mut Prng) -> bool) {
-        for (block, bytes) in write.bytes.chunks(BLOCK_BYTES).enumerate() {
+        let blocks = self.segments.entry(write.segment).or_default();
+        let first = write.offset as usize / BLOCK_BYTES;
+        for block in 0..write.bytes.len() / BLOCK_BYTES {
             if keeps(block as u64, prng) {
-                self.put(write.segment, write.offset as usize + block * BLOCK_BYTES, bytes);
+                blocks.insert(first + block, write.bytes.slice(block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES));
             }
         }
     }
 
     fn apply(&mut self, write: &LogWrite) {
-        self.put(write.segment, write.offset as usize, &write.bytes);
-    }
-
-    fn put(&mut self, segment: u64, offset: usize, bytes: &[u8]) {
-        let content = self.segments.entry(segment).or_default();
-        if content.len() < offset + bytes.len() {
-            content.resize(offset + bytes.len(), 0);
+        let blocks = self.segments.entry(write.segment).or_default();
+        let first = write.offset as usize / BLOCK_BYTES;
+        for block in 0..write.bytes.len() / BLOCK_BYTES {
+            blocks.insert(first + block, write.bytes.slice(block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES));
         }
-        content[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Flips one bit of what is stored; false if there is nothing to damage.
     pub fn flip_bit(&mut self, prng: &mut Prng) -> bool {
-        let filled: Vec<u64> = self.segments.iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(number, _)| *number).collect();
+        let filled: Vec<u64> = self.segments.iter().filter(|(_, blocks)| !blocks.is_empty()).map(|(number, _)| *number).collect();
         if filled.is_empty() {
             return false;
         }
-        let bytes = self.segments.get_mut(prng.pick(&filled)).expect("it was listed just now");
-        let at = prng.below(bytes.len() as u64) as usize;
-        bytes[at] ^= 1 << prng.below(8);
+        let blocks = self.segments.get_mut(prng.pick(&filled)).expect("it was listed just now");
+        let chosen = prng.below(blocks.len() as u64) as usize;
+        let block = blocks.values_mut().nth(chosen).expect("chosen below their number");
+        let mut bytes = block.to_vec();
+        bytes[prng.below(BLOCK_BYTES as u64) as usize] ^= 1 << prng.below(8);
+        *block = bytes.into();
         true
     }
 
@@ -146,11 +151,13 @@ impl LogFiles for LogDisk {
     }
 
     fn read(&self, segment: u64) -> Result<Vec<u8>> {
-        let Some(content) = self.segments.get(&segment) else {
+        let Some(blocks) = self.segments.get(&segment) else {
             return Err(Error::new(SqlState::IO_ERROR, format!("log segment {segment} does not exist")));
         };
-        let mut bytes = content.clone();
-        bytes.resize(self.segment_bytes, 0);
+        let mut bytes = vec![0; self.segment_bytes];
+        for (block, content) in blocks {
+            bytes[block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES].copy_from_slice(content);
+        }
         Ok(bytes)
     }
 }

@@ -2,14 +2,18 @@
 
 use crate::machine::{Birth, Factory, Fingerprint, Holdings, Machine, Start, address, sql_address};
 use base::{Now, Result, ShardId};
+use node::config::Sizes;
 use node::event::{Effect, Event};
 use node::{Node, NodeConfig};
 use std::sync::Arc;
-use storage::log::LogFiles;
+use storage::log::{LogFiles, LogOptions};
 use storage::rows::RowStores;
 
-/// Small, so that rows are flushed, and the log is truncated, often.
-const MEMORY_BYTES: u64 = 2 * 1024 * 1024;
+/// Small, so that rows are flushed, the log is truncated and its segments are used again, often, and large transactions cost little.
+const MEMORY_BYTES: u64 = 1024 * 1024;
+/// See `node::config::Sizes`.
+pub const COMMIT_BYTES_MAX: usize = 64 * 1024;
+pub const SEGMENT_BYTES: usize = 256 * 1024;
 
 pub struct Nodes;
 
@@ -29,6 +33,7 @@ impl Factory for Nodes {
                 Birth::Restart => node::Start::Restart,
             },
             memory_bytes: MEMORY_BYTES,
+            sizes: Sizes { commit_bytes_max: COMMIT_BYTES_MAX, log: LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() } },
         };
         Ok(Box::new(Simulated(Node::open(config, now, files, stores)?)))
     }

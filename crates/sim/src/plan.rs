@@ -99,6 +99,7 @@ pub enum WorkloadKind {
     Jobs,
     Schema,
     Large,
+    Hot,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -161,8 +162,8 @@ fn skew() -> u64 {
 }
 
 fn usual_load() -> Vec<WorkloadPlan> {
-    use WorkloadKind::{Bank, Inserts, Jobs, Large, Lists, Numbers, Registers, Schema};
-    [(Bank, 3), (Registers, 3), (Lists, 4), (Inserts, 2), (Numbers, 1), (Jobs, 2), (Schema, 2), (Large, 1)]
+    use WorkloadKind::{Bank, Hot, Inserts, Jobs, Large, Lists, Numbers, Registers, Schema};
+    [(Bank, 3), (Registers, 3), (Lists, 4), (Inserts, 2), (Numbers, 1), (Jobs, 2), (Schema, 2), (Large, 1), (Hot, 3)]
         .into_iter()
         .map(|(kind, clients)| WorkloadPlan { kind, clients, pause_ms: short_pause() })
         .collect()
@@ -182,13 +183,14 @@ pub struct Planned {
 }
 
 /// The plans that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 12] = [
     ("calm", include_str!("../plans/calm.json")),
     ("crashes", include_str!("../plans/crashes.json")),
     ("partitions", include_str!("../plans/partitions.json")),
     ("disks", include_str!("../plans/disks.json")),
     ("clocks", include_str!("../plans/clocks.json")),
     ("cities", include_str!("../plans/cities.json")),
+    ("hot", include_str!("../plans/hot.json")),
     ("witness", include_str!("../plans/witness.json")),
     ("two_cities", include_str!("../plans/two_cities.json")),
     ("switches", include_str!("../plans/switches.json")),

@@ -3,6 +3,7 @@
 use crate::clock::{Clock, ClockConfig};
 use crate::disk::{DiskConfig, LogDisk};
 use crate::machine::Machine;
+use crate::nodes::SEGMENT_BYTES;
 use crate::queue::Micros;
 use crate::rows::SimStores;
 use base::{Locality, NodeId, Prng, SessionId, ShardId};
@@ -10,7 +11,6 @@ use node::event::Event;
 use shard::event::Job;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use storage::log::SEGMENT_BYTES;
 
 /// Events that wait while a process stands still; more peer frames than this are dropped, as a full socket would do.
 pub const INBOX_EVENTS_MAX: usize = 50_000;

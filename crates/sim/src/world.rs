@@ -366,16 +366,23 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery<Payload>) {
         let times = self.network.arrives(self.now(), &delivery);
-        for _ in 0..times {
-            match (delivery.from, delivery.to) {
-                (End::Node(from), End::Node(to)) => {
-                    if let Payload::Frame(frame) = &delivery.payload {
-                        self.post(to, Event::Peer { from, frame: frame.clone() });
-                    }
+        for _ in 1..times {
+            self.hand_over(delivery.from, delivery.to, delivery.payload.clone());
+        }
+        if times > 0 {
+            self.hand_over(delivery.from, delivery.to, delivery.payload);
+        }
+    }
+
+    fn hand_over(&mut self, from: End, to: End, payload: Payload) {
+        match (from, to) {
+            (End::Node(from), End::Node(to)) => {
+                if let Payload::Frame(frame) = payload {
+                    self.post(to, Event::Peer { from, frame });
                 }
-                (End::Client(client), End::Node(node)) => self.hear_client(node, client, delivery.payload.clone()),
-                (_, End::Client(client)) => self.tell_client(client, delivery.payload.clone()),
             }
+            (End::Client(client), End::Node(node)) => self.hear_client(node, client, payload),
+            (_, End::Client(client)) => self.tell_client(client, payload),
         }
     }
 

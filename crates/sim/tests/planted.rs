@@ -66,6 +66,16 @@ fn forgotten_outcomes_are_caught() {
 }
 
 #[test]
+fn a_value_that_is_told_before_it_is_committed_is_caught() {
+    with(Bug::TellEarly, "hot", 60, &["went back", "lost update", "phantom write", "wrong row"]);
+}
+
+#[test]
+fn a_commit_that_rests_on_what_was_lost_is_caught() {
+    with(Bug::ForgetSeen, "hot", 60, &["went back", "lost update"]);
+}
+
+#[test]
 fn a_disk_that_acknowledges_too_early_is_caught() {
     plant(None);
     let expected = ["lost write", "linearizability", "isolation", "money", "work queue", "replicas", "sequence", "crash"];

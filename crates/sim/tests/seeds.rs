@@ -75,3 +75,36 @@ fn a_seed_plays_the_same_run_again() {
 fn a_reader_that_waits_for_a_decision_sees_it() {
     passes("partitions", 128, 60);
 }
+
+/// Of many readers and writers of few rows, who are answered before the majority has what they saw.
+#[test]
+fn hot_rows_lose_nothing() {
+    passes("hot", 1, 60);
+}
+
+/// Once a transaction that changed the schema was told of an internal error when its lock was lost with a leader.
+#[test]
+fn a_schema_change_whose_lock_was_lost_may_be_tried_again() {
+    passes("cities", 122, 60);
+    passes("two_cities", 1, 60);
+}
+
+/// A lock that was taken for a request which was sent again is not the one under which its transaction read.
+#[test]
+fn an_answer_of_an_earlier_leader_is_noticed() {
+    passes("cities", 3, 120);
+}
+
+/// A name that was made through another node a moment ago was not known.
+#[test]
+fn a_catalog_that_is_behind_is_read_anew() {
+    passes("two_cities", 106, 60);
+    passes("two_cities", 142, 60);
+}
+
+/// A witness that alone had the newest log.
+#[test]
+fn a_witness_hands_its_log_on() {
+    passes("witness", 1, 60);
+    passes("witness", 159, 60);
+}

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use storage::access::{Context, LogPosition, ReadSet, Request, Response, Write};
+use storage::access::{COMMIT_BYTES_MAX, Context, LogPosition, ReadSet, Request, Response, Write};
 
 /// A transaction's changes in one shard, ready to commit.
 #[derive(Clone, Debug)]
@@ -56,6 +56,11 @@ pub trait Backend: 'static {
     /// Clears an interrupt that came for an earlier statement, and sets the statement's deadline (`None`: no timeout).
     fn arm(&self, deadline: Option<Duration>);
     fn sleep(&self, duration: Duration) -> Pending<'_, ()>;
+
+    /// Bytes of writes that one commit carries; above it they are staged.
+    fn commit_bytes_max(&self) -> usize {
+        COMMIT_BYTES_MAX
+    }
 
     fn shard_of(&self, slot: SlotId) -> ShardId;
     fn shards(&self) -> Vec<ShardId>;

@@ -52,6 +52,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let load_seconds = arguments.seconds.unwrap_or(arguments.minutes.saturating_mul(60)).clamp(1, LOAD_SECONDS_MAX);
     let named = arguments.plan.as_deref().map(read_plan).transpose()?;
     let mut code = 0;
+    let mut totals = Totals::default();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         let plan = match &named {
             Some(plan) => plan.clone(),
@@ -64,7 +65,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         if !verdict.passed() && arguments.minimise {
             verdict = sim::minimise::minimise(&plan, &verdict, sim::run);
         }
+        if let Some(file) = arguments.plan.as_ref().filter(|name| Path::new(name).exists()) {
+            // So that the command that plays it again finds it.
+            verdict.plan.clone_from(file);
+        }
         print(&arguments, &verdict, begun.elapsed().as_secs_f64());
+        totals.add(&verdict);
         if !verdict.passed() {
             code = if code == 0 { verdict.outcome.exit_code() } else { code };
             if !arguments.keep_going {
@@ -72,7 +78,44 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             }
         }
     }
+    if arguments.seeds > 1 && !arguments.json {
+        println!("{totals}");
+    }
     Ok(ExitCode::from(code))
+}
+
+/// What was played in all.
+#[derive(Default)]
+struct Totals {
+    seeds: u64,
+    micros: u64,
+    faults: u64,
+    statements: u64,
+    committed: u64,
+    failed: Vec<String>,
+}
+
+impl Totals {
+    fn add(&mut self, verdict: &Verdict) {
+        self.seeds += 1;
+        self.micros += verdict.simulated;
+        self.faults += verdict.faults;
+        self.statements += verdict.statements;
+        self.committed += verdict.committed;
+        if !verdict.passed() {
+            self.failed.push(verdict.replay());
+        }
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Totals { seeds, faults, statements, committed, .. } = self;
+        let minutes = self.micros as f64 / 60e6;
+        write!(f, "{seeds} seeds, {minutes:.1} simulated minutes, {faults} faults, {statements} statements, {committed} commits, ")?;
+        write!(f, "{} failed", self.failed.len())?;
+        self.failed.iter().try_for_each(|replay| write!(f, "\n  again: {replay}"))
+    }
 }
 
 fn print(arguments: &Arguments, verdict: &Verdict, wall_seconds: f64) {

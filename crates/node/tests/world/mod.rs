@@ -149,6 +149,7 @@ impl World {
             shards: 2,
             start,
             memory_bytes: 64 << 20,
+            sizes: node::config::Sizes::default(),
         };
         let node = Node::open(config, self.now, &machine.disk, machine.rows.clone()).expect("the node opens");
         machine.node = Some(node);

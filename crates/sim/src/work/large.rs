@@ -3,11 +3,11 @@
 use super::{Findings, Pace, Workload};
 use crate::check::Fate;
 use crate::client::{Client, Task};
+use crate::nodes::COMMIT_BYTES_MAX;
 use crate::queue::SECOND;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use storage::access::COMMIT_BYTES_MAX;
 
 /// Rows of one transaction, and the bytes of each: together they pass the bound of one commit entry.
 const ROWS: u64 = 24;

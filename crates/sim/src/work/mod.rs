@@ -3,6 +3,7 @@
 //! Each keeps its own record of calls and answers, in shared memory of the one thread.
 
 mod bank;
+mod hot;
 mod inserts;
 mod jobs;
 mod large;
@@ -55,6 +56,11 @@ impl Pace {
         Pace { low: low * MILLI, high: high * MILLI }
     }
 
+    /// Pauses so many times as long.
+    pub fn times(self, factor: u64) -> Pace {
+        Pace { low: self.low * factor, high: self.high * factor }
+    }
+
     /// Pauses, connects if need be, and answers true; false when the load is over.
     async fn next(self, client: &Client) -> bool {
         loop {
@@ -84,6 +90,7 @@ pub fn make(kind: WorkloadKind, pace: Pace) -> Rc<dyn Workload> {
         WorkloadKind::Numbers => Rc::new(numbers::Sequences::new(pace)),
         WorkloadKind::Jobs => Rc::new(jobs::Jobs::new(pace)),
         WorkloadKind::Schema => Rc::new(schema::SchemaChanges::new(pace)),
+        WorkloadKind::Hot => Rc::new(hot::Hot::new(pace)),
         WorkloadKind::Large => Rc::new(large::Large::new(pace)),
     }
 }

@@ -18,6 +18,7 @@ use crate::exec::Run;
 use crate::parse::names::RelationName;
 use crate::parse::utility::Utility;
 use crate::session::Session;
+use crate::session::statement::schema_lock_lost;
 use crate::session::txn::{Ddl, Exec, Sight};
 use base::{Error, Result, SchemaVersion, ShardId, SlotId, SqlState, StorageId};
 use bytes::Bytes;
@@ -118,7 +119,10 @@ impl Session {
             found.into_iter().next().flatten().ok_or_else(|| Error::new(SqlState::DATA_CORRUPTED, "the catalog has no counters"))?;
         let counters = store::read_counters(&found.row)?;
         let catalog = self.backend.refresh_catalog(counters.version).await?;
-        if catalog.version != counters.version {
+        if catalog.version > counters.version {
+            return Err(schema_lock_lost().into());
+        }
+        if catalog.version < counters.version {
             let message = format!("the catalog is at {}, its counters at {}", catalog.version, counters.version);
             return Err(Error::internal(message).into());
         }

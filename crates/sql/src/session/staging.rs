@@ -4,7 +4,7 @@ use super::Session;
 use super::txn::Exec;
 use base::{Error, ShardId, SqlState, StorageId};
 use std::collections::{BTreeMap, BTreeSet};
-use storage::access::{COMMIT_BYTES_MAX, Key, Write};
+use storage::access::{Key, Write};
 
 /// Most bytes of keys that are remembered of staged parts which do not follow each other in order.
 const REMEMBERED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -93,7 +93,8 @@ impl Staged {
 impl Session {
     /// Stages the buffered writes if they are many. Called between rows, when nothing may have to be undone but the whole transaction.
     pub(crate) async fn stage_if_large(&mut self) -> Exec<()> {
-        if self.txn().buffer.bytes() < COMMIT_BYTES_MAX / 2 {
+        let commit_bytes = self.backend.commit_bytes_max();
+        if self.txn().buffer.bytes() < commit_bytes / 2 {
             return Ok(());
         }
         self.lock_for_staging().await?;
@@ -102,7 +103,7 @@ impl Session {
             for write in &writes {
                 self.txn().staged.note(shard, &write.key);
             }
-            for part in parts(writes) {
+            for part in parts(writes, commit_bytes) {
                 let number = self.txn().staged.parts(shard);
                 self.txn().staged.parts.insert(shard, number + 1);
                 self.stage_part(shard, number, part).await?;
@@ -143,12 +144,12 @@ pub(crate) fn forgotten_key() -> Error {
     Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message).with_hint("Load the rows in the order of the key, or in several transactions.")
 }
 
-fn parts(writes: Vec<Write>) -> Vec<Vec<Write>> {
+fn parts(writes: Vec<Write>, bytes_max: usize) -> Vec<Vec<Write>> {
     let mut parts: Vec<Vec<Write>> = Vec::new();
-    let mut bytes = COMMIT_BYTES_MAX;
+    let mut bytes = bytes_max;
     for write in writes {
         let size = write.key.len() + write.row.as_ref().map_or(0, |row| row.len()) + 32;
-        if bytes + size > COMMIT_BYTES_MAX {
+        if bytes + size > bytes_max {
             parts.push(Vec::new());
             bytes = 0;
         }

@@ -199,7 +199,7 @@ impl Session {
                         }
                     }
                     if self.txn.as_ref().is_some_and(|txn| txn.ddl.is_some()) {
-                        return Err(Error::internal("the schema changed although its lock is held"));
+                        return Err(schema_lock_lost());
                     }
                     self.backend.refresh_catalog(version).await?;
                 }
@@ -220,6 +220,12 @@ impl Session {
         }
         Ok(planned)
     }
+}
+
+/// Another change came first: the lock on the catalog was lost with its leader, as no change can come while it is held.
+pub(crate) fn schema_lock_lost() -> Error {
+    let message = "could not serialize access: the lock on the schema was lost with an earlier leader";
+    Error::new(SqlState::SERIALIZATION_FAILURE, message)
 }
 
 fn is_undefined(error: &Error) -> bool {

@@ -11,7 +11,7 @@ use base::{Error, Result, ShardId, SqlState, StorageId, TxnId, Version, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use storage::access::{
-    Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write,
+    Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write, storage_of,
 };
 
 /// What functions that reach into shards answer: a stale plan is not an error of the client's.

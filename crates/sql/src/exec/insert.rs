@@ -7,7 +7,6 @@ use crate::expr::Expr;
 use crate::plan::dml::{Cell, Conflict, ConflictTarget, ConflictUpdate, InsertPlan, Source};
 use crate::plan::table::{Default, suffix_of};
 use crate::session::Session;
-use crate::session::staging::{StagedKey, forgotten_key};
 use crate::session::txn::Exec;
 use crate::value::Value;
 use base::{Error, ShardId, SqlState, Version};
@@ -110,7 +109,7 @@ impl Session {
             let unique = new.entries.iter().filter(|entry| entry.unique).map(|entry| &entry.key);
             for key in std::iter::once(&new.key).chain(unique) {
                 let storage = storage_of(key);
-                let fresh = txn.ddl.as_ref().is_some_and(|ddl| ddl.created.contains(&storage));
+                let fresh = txn.ddl.as_ref().is_some_and(|ddl| ddl.created.contains(&storage)) && !txn.staged.may_have(new.shard, key);
                 if !fresh && txn.buffer.get(key).is_none() {
                     let lock = (!txn.exclusive.contains(&storage)).then_some(LockMode::Update);
                     wanted.entry(new.shard).or_default().push(KeyRead { key: key.clone(), lock });
@@ -134,18 +133,13 @@ impl Session {
     }
 
     /// The row that a key leads to now, if any: `Ok(None)` is free.
-    fn holder(&mut self, shard: ShardId, key: &Key, taken: &Taken) -> base::Result<Option<Stored>> {
+    fn holder(&mut self, shard: ShardId, key: &Key, taken: &Taken) -> Option<Stored> {
         let txn = self.txn();
         if let Some(pending) = txn.buffer.get(key) {
             let stored = |row: &storage::access::Row| Stored { shard, key: key.clone(), row: row.clone(), version: pending.base };
-            return Ok(pending.row.as_ref().map(stored));
+            return pending.row.as_ref().map(stored);
         }
-        match txn.staged.key(shard, key) {
-            StagedKey::No => {}
-            StagedKey::Yes => return Ok(Some(Stored { shard, key: key.clone(), row: Default::staged(), version: Version::ZERO })),
-            StagedKey::Forgotten => return Err(forgotten_key()),
-        }
-        Ok(taken.get(key).map(|found| Stored { shard, key: key.clone(), row: found.row.clone(), version: found.version }))
+        taken.get(key).map(|found| Stored { shard, key: key.clone(), row: found.row.clone(), version: found.version })
     }
 
     async fn insert_one(
@@ -158,9 +152,9 @@ impl Session {
         run: &mut Run,
     ) -> Exec<()> {
         let info = &*plan.table;
-        let conflict = match self.holder(new.shard, &new.key, taken)? {
+        let conflict = match self.holder(new.shard, &new.key, taken) {
             Some(stored) => Some((None, stored)),
-            None => self.taken_entry(&new, taken)?,
+            None => self.taken_entry(&new, taken),
         };
         if let Some((index, holder)) = conflict {
             let target = index.map_or(ConflictTarget::Primary, ConflictTarget::Index);
@@ -181,13 +175,13 @@ impl Session {
         self.return_row(&plan.returning, &new.values, changed, run)
     }
 
-    fn taken_entry(&mut self, new: &New, taken: &Taken) -> base::Result<Option<(Option<usize>, Stored)>> {
+    fn taken_entry(&mut self, new: &New, taken: &Taken) -> Option<(Option<usize>, Stored)> {
         for entry in new.entries.iter().filter(|entry| entry.unique) {
-            if let Some(holder) = self.holder(new.shard, &entry.key, taken)? {
-                return Ok(Some((Some(entry.index), holder)));
+            if let Some(holder) = self.holder(new.shard, &entry.key, taken) {
+                return Some((Some(entry.index), holder));
             }
         }
-        Ok(None)
+        None
     }
 
     pub(crate) fn return_row(&mut self, returning: &[Expr], values: &[Value], changed: &mut Changed, run: &Run) -> Exec<()> {
@@ -212,7 +206,6 @@ impl Session {
         run: &mut Run,
     ) -> Exec<()> {
         let Some(update) = &conflict.update else { return Ok(()) };
-        self.refuse_staged(plan.table.table.storage)?;
         let stored = match index {
             None => Some(holder),
             Some(_) => {
@@ -281,13 +274,6 @@ impl Session {
         written.insert(stored.key);
         changed.rows += 1;
         self.return_row(&plan.returning, &values, changed, run)
-    }
-}
-
-impl Default {
-    /// What stands for a row that was staged: nobody may look into it.
-    fn staged() -> storage::access::Row {
-        bytes::Bytes::new()
     }
 }
 

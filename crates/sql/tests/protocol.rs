@@ -291,7 +291,7 @@ fn a_transaction_reads_and_changes_what_it_has_staged() {
     for a in 0..60 {
         client.run(&format!("INSERT INTO s VALUES ({a}, '{filler}')"));
     }
-    assert_eq!(client.run("SELECT count(*), sum(a) FROM s"), "count|sum\n60|1770\nSELECT 1\n");
+    assert_eq!(client.run("SELECT count(*), sum(a) FROM s"), "count | sum\n60 | 1770\nSELECT 1\n");
     assert!(client.run("INSERT INTO s VALUES (7, '')").contains("23505"));
     client.run("ROLLBACK");
     client.run("BEGIN");
@@ -303,7 +303,7 @@ fn a_transaction_reads_and_changes_what_it_has_staged() {
     assert_eq!(client.run("INSERT INTO s VALUES (55, 'again')"), "INSERT 0 1\n");
     assert_eq!(client.run("INSERT INTO s VALUES (3, 'no') ON CONFLICT (a) DO UPDATE SET t = 'conflict'"), "INSERT 0 1\n");
     client.run("COMMIT");
-    assert_eq!(client.run("SELECT count(*), min(t), max(a) FROM s"), "count|min|max\n51|again|55\nSELECT 1\n");
+    assert_eq!(client.run("SELECT count(*), min(t), max(a) FROM s"), "count | min | max\n51 | again | 55\nSELECT 1\n");
     assert_eq!(client.run("SELECT t FROM s WHERE a = 3"), "t\nconflict\nSELECT 1\n");
 }
 

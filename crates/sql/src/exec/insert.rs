@@ -11,7 +11,7 @@ use crate::session::txn::Exec;
 use crate::value::Value;
 use base::{Error, ShardId, SqlState, Version};
 use std::collections::{BTreeMap, BTreeSet};
-use storage::access::{Found, Key, KeyRead, LockMode, storage_of};
+use storage::access::{BASE_GUARDED, Found, Key, KeyRead, LockMode, storage_of};
 
 /// Rows that are checked and locked with one request.
 pub const INSERT_ROWS_MAX: usize = 500;
@@ -28,6 +28,8 @@ pub struct Changed {
 
 /// A row on its way in.
 struct New {
+    /// Its key is a number that no other row ever had.
+    numbered: bool,
     values: Vec<Value>,
     shard: ShardId,
     key: Key,
@@ -52,7 +54,7 @@ impl Session {
                     self.insert_rows(plan, batch, &mut written, &mut changed, run).await?;
                 }
             }
-            Source::Query { query, columns } => self.insert_query(plan, query, columns, &mut changed, run).await?,
+            Source::Query { query, columns, named } => self.insert_query(plan, query, (columns, *named), &mut changed, run).await?,
         }
         Ok(changed)
     }
@@ -92,7 +94,8 @@ impl Session {
             self.check_row(info, &values, run)?;
             let key = self.new_key(info, &values)?;
             let entries = entries(info, &values, &key[4..])?;
-            batch.push(New { shard: self.shard_of_row(info, &values)?, key, values, entries });
+            let numbered = info.table.primary_key.is_empty();
+            batch.push(New { numbered, shard: self.shard_of_row(info, &values)?, key, values, entries });
         }
         let taken = self.lock_new_keys(&batch, run).await?;
         for new in batch {
@@ -107,7 +110,9 @@ impl Session {
         let txn = self.txn();
         for new in batch {
             let unique = new.entries.iter().filter(|entry| entry.unique).map(|entry| &entry.key);
-            for key in std::iter::once(&new.key).chain(unique) {
+            // A number of our own is free. One lock in each shard is enough to keep schema changes out.
+            let own = (!new.numbered || !wanted.contains_key(&new.shard)).then_some(&new.key);
+            for key in own.into_iter().chain(unique) {
                 let storage = storage_of(key);
                 let fresh = txn.ddl.as_ref().is_some_and(|ddl| ddl.created.contains(&storage)) && !txn.staged.may_have(new.shard, key);
                 if !fresh && txn.buffer.get(key).is_none() {
@@ -132,7 +137,7 @@ impl Session {
         Ok(taken)
     }
 
-    /// The row that a key leads to now, if any: `Ok(None)` is free.
+    /// The row that a key leads to now; `None`: it is free.
     fn holder(&mut self, shard: ShardId, key: &Key, taken: &Taken) -> Option<Stored> {
         let txn = self.txn();
         if let Some(pending) = txn.buffer.get(key) {
@@ -169,7 +174,8 @@ impl Session {
         if plan.conflict.is_some() {
             written.insert(new.key.clone());
         }
-        self.put_row(info, new.shard, new.key, &new.values, Version::ZERO)?;
+        let base = if new.numbered { BASE_GUARDED } else { Version::ZERO };
+        self.put_row(info, new.shard, new.key, &new.values, base)?;
         self.put_entries(new.shard, new.entries.into_iter().map(|entry| (entry, Version::ZERO)).collect(), &suffix);
         changed.rows += 1;
         self.return_row(&plan.returning, &new.values, changed, run)

@@ -382,6 +382,7 @@ mod tests {
             holds_locks: false,
             seen: None,
             follower: false,
+            sees_staged: false,
         }
     }
 

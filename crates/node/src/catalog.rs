@@ -208,5 +208,5 @@ impl NodeBackend {
 }
 
 pub(crate) fn context(txn: base::TxnId, schema: SchemaVersion, snapshot: Snapshot, holds_locks: bool) -> Context {
-    Context { txn, isolation: Isolation::ReadCommitted, snapshot, schema, holds_locks, seen: None, follower: false }
+    Context { txn, isolation: Isolation::ReadCommitted, snapshot, schema, holds_locks, seen: None, follower: false, sees_staged: false }
 }

@@ -31,5 +31,6 @@ mod run;
 mod source;
 mod system;
 mod types;
+mod unions;
 
 pub use engine::{Engine, EngineOptions};

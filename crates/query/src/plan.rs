@@ -5,18 +5,18 @@ use crate::convert::scalar;
 use crate::error::{external, raise, translate};
 use crate::functions::Functions;
 use crate::names::{self, Relation};
-use crate::operators::{OperatorPlanner, type_name};
+use crate::operators::OperatorPlanner;
 use crate::port::Port;
 use crate::rewrite::{self, columns::visible};
 use crate::run::client_field;
 use crate::source::{StoredTable, SystemTable};
 use crate::system;
 use crate::types::PgType;
+use crate::unions;
 use base::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::execution::session_state::SessionState;
@@ -56,8 +56,9 @@ pub fn plan(job: &QueryJob, context: &Arc<QueryContext>, state: &Arc<SessionStat
     if run {
         logical = with_values(logical, job, &parameters)?;
     }
-    check_unions(&logical)?;
+    unions::check(&logical).map_err(translate)?;
     let analyzed = state.analyzer().execute_and_check(logical, state.config_options(), |_, _| {}).map_err(translate)?;
+    let analyzed = unions::unify(analyzed).map_err(translate)?;
     if !run {
         finish_parameters(&analyzed, &mut parameters)?;
     }
@@ -94,40 +95,6 @@ fn sql_to_plan(
     }
     *parameters = found;
     plan_once(parameters)
-}
-
-/// The library would make texts of both sides of a union; PostgreSQL refuses, unless one is a literal that may still be either.
-fn check_unions(plan: &LogicalPlan) -> Result<()> {
-    let check = |node: &LogicalPlan| {
-        let LogicalPlan::Union(union) = node else { return Ok(TreeNodeRecursion::Continue) };
-        for column in 0..union.schema.fields().len() {
-            let typed = union
-                .inputs
-                .iter()
-                .filter(|input| !is_open_column(input, column))
-                .filter_map(|input| input.schema().fields().get(column).cloned());
-            let types: Vec<PgType> =
-                typed.filter(|field| *field.data_type() != DataType::Null).map(|field| PgType::of_field(&field)).collect();
-            if let Some(other) = types.iter().find(|ty| ty.is_string() != types[0].is_string()) {
-                let message = format!("UNION types {} and {} cannot be matched", type_name(types[0]), type_name(*other));
-                return Err(raise(SqlState::DATATYPE_MISMATCH, message));
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    };
-    plan.apply_with_subqueries(check).map(|_| ()).map_err(translate)
-}
-
-/// A literal without a type of its own.
-fn is_open_column(plan: &LogicalPlan, column: usize) -> bool {
-    match plan {
-        LogicalPlan::Projection(projection) => projection.expr.get(column).is_some_and(|expr| match expr {
-            datafusion::logical_expr::Expr::Alias(alias) => crate::operators::is_unknown(&alias.expr),
-            other => crate::operators::is_unknown(other),
-        }),
-        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => true,
-        _ => false,
-    }
 }
 
 fn parameter_fields(parameters: &[u32]) -> Result<Vec<Option<FieldRef>>> {

@@ -14,6 +14,7 @@ use crate::state::{Frozen, Layer};
 use crate::table::{Chain, Table};
 use base::{Mono, Result, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
@@ -426,54 +427,66 @@ fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Result<(
         })?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         from = following(last);
-        let first = rows.first().map(|(key, _)| key.slice(prefix.len()..)).unwrap_or_default();
-        let untouched = nothing_within(store, &first, &from[prefix.len()..])?;
+        let rows: Vec<(Bytes, Bytes)> = rows.into_iter().map(|(key, value)| (key.slice(prefix.len()..), value)).collect();
+        let standing = Standings::of(store, &rows)?;
         let mut out = Batching::new(store);
         for (key, value) in &rows {
-            let (key, row) = (key.slice(prefix.len()..), keys::read_staged_value(value)?);
-            if untouched {
-                become_current(&mut out, layer.version, &key, row);
-            } else {
-                move_row(&mut out, layer, &key, row, horizon)?;
-            }
+            move_row(&mut out, layer, key, keys::read_staged_value(value)?, &standing, horizon)?;
         }
         out.write()?;
     }
 }
 
-/// True if no key from `start` on and below `end` was ever flushed: mostly so for what a bulk load brings, which then need not look for
-/// an older version of each row.
-fn nothing_within(store: &dyn RowStore, start: &[u8], end: &[u8]) -> Result<bool> {
-    let mut empty = true;
-    let mut seen = |_: &[u8], _: &[u8]| {
-        empty = false;
-        ControlFlow::Break(())
-    };
-    store.scan(Space::Current, Bound::Included(start), bound_end(end), false, &mut seen)?;
-    store.scan(Space::History, Bound::Included(&keys::history_bound(start)), bound_end(&keys::history_bound(end)), false, &mut seen)?;
-    Ok(empty)
+/// What stands in the store for the rows of one batch, found with one look where that shows that there is little.
+struct Standings {
+    /// `None`: too much to look at; each row is looked up.
+    current: Option<BTreeMap<Bytes, Bytes>>,
+    has_history: bool,
 }
 
-fn become_current(out: &mut Batching, version: Version, key: &Bytes, row: Option<Bytes>) {
-    match row {
-        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
-        None => {
-            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
-            out.push(Space::Current, key.clone(), None);
+impl Standings {
+    fn of(store: &dyn RowStore, rows: &[(Bytes, Bytes)]) -> Result<Standings> {
+        let ((first, _), (last, _)) = (rows.first().expect("a batch has rows"), rows.last().expect("a batch has rows"));
+        let mut current = BTreeMap::new();
+        let most = rows.len().saturating_mul(2).max(64);
+        store.scan(Space::Current, Bound::Included(first), Bound::Included(last), false, &mut |key, value| {
+            current.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+            if current.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let mut has_history = false;
+        let (from, to) = (keys::history_prefix(first), keys::after_prefix(&keys::history_prefix(last)));
+        store.scan(Space::History, Bound::Included(&from), bound_end(&to), false, &mut |_, _| {
+            has_history = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(Standings { current: (current.len() <= most).then_some(current), has_history })
+    }
+
+    fn current(&self, store: &dyn RowStore, key: &Bytes) -> Result<Option<Bytes>> {
+        match &self.current {
+            Some(current) => Ok(current.get(key).cloned()),
+            None => store.get(Space::Current, key),
         }
+    }
+
+    fn newest_deleted(&self, store: &dyn RowStore, key: &Bytes) -> Result<Option<Version>> {
+        if self.has_history { newest_in_history(store, key) } else { Ok(None) }
     }
 }
 
-fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, horizon: Version) -> Result<()> {
+fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, standing: &Standings, horizon: Version) -> Result<()> {
     let version = layer.version;
-    let current = out.store.get(Space::Current, key)?;
+    let current = standing.current(out.store, key)?;
     let current_version = current.as_deref().map(keys::current_version).transpose()?;
     let newer = match current_version {
-        Some(current) if current > version => Some(current),
-        Some(_) => None,
+        Some(current) => Some(current).filter(|current| *current >= version),
         // A later deletion may have been flushed before.
-        None => newest_in_history(out.store, key)?.filter(|deleted| *deleted > version),
+        None => standing.newest_deleted(out.store, key)?.filter(|deleted| *deleted >= version),
     };
+    if newer == Some(version) {
+        // The transaction wrote it again after it was staged, with its commit.
+        return Ok(());
+    }
     if let Some(until) = newer {
         out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(until, row.as_deref())));
         return Ok(());

@@ -107,7 +107,7 @@ impl Shard {
         let mut hash = Fnv::default();
         let mut range = KeyRange { start: Bytes::new(), end: Bytes::new() };
         loop {
-            let scanned = self.state.scan_rows(&range, false, SCAN_ROWS_MAX, at, false)?;
+            let scanned = self.state.scan_rows(&range, false, SCAN_ROWS_MAX, at, None, false)?;
             for (key, found) in &scanned.rows {
                 hash.row(key, found);
             }

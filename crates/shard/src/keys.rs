@@ -84,16 +84,21 @@ pub fn read_history_value(value: &[u8]) -> Read<(Version, Option<Row>)> {
 pub const STAGED_PREFIX_BYTES: usize = 24;
 
 pub fn staged_prefix(txn: TxnId) -> Vec<u8> {
-    let mut into = Vec::with_capacity(STAGED_PREFIX_BYTES + 32);
+    let mut into = Vec::with_capacity(STAGED_PREFIX_BYTES);
+    put_staged_prefix(txn, &mut into);
+    into
+}
+
+fn put_staged_prefix(txn: TxnId, into: &mut Vec<u8>) {
     into.put_u64(txn.started);
     into.put_u32(txn.node.0);
     into.put_u32(txn.boot);
     into.put_u64(txn.sequence);
-    into
 }
 
 pub fn staged_key(txn: TxnId, key: &[u8]) -> Bytes {
-    let mut into = staged_prefix(txn);
+    let mut into = Vec::with_capacity(STAGED_PREFIX_BYTES + key.len());
+    put_staged_prefix(txn, &mut into);
     into.extend_from_slice(key);
     Bytes::from(into)
 }

@@ -4,7 +4,7 @@
 //! `Current` (through the cache), `History`. Nothing here waits; rows of undecided transactions are reported to the caller.
 
 use crate::keys;
-use crate::state::State;
+use crate::state::{Layer, State};
 use crate::table::{Table, visible};
 use base::{Result, StorageId, TxnId, Version};
 use std::cmp::Ordering;
@@ -16,6 +16,8 @@ use storage::rows::Space;
 const SCAN_KEYS_MAX: usize = 16 * 1024;
 /// Keys taken from each layer at a time.
 const CHUNK_KEYS_MAX: usize = 512;
+/// Among the versions of a row: what the reading transaction itself has staged, newer than all.
+const OWN: Version = Version::MAX;
 /// Bytes taken from each layer of the store at a time.
 const CHUNK_BYTES_MAX: usize = SCAN_BYTES_MAX;
 
@@ -66,31 +68,25 @@ impl State {
     }
 
     pub fn get(&mut self, key: &[u8], snapshot: Version) -> Result<Seen> {
-        let seen = self.get_from_memory(key, snapshot);
-        if !self.layers.is_empty() {
-            let layered = self.get_from_layers(key, snapshot)?;
-            if layered.version > seen.as_ref().map_or(Version::ZERO, |seen| seen.version) {
-                // What was written over the layer's row may have been flushed before the layer was moved.
-                let stored = self.get_stored(key, snapshot)?;
-                return Ok(if stored.version > layered.version { stored } else { layered });
-            }
-        }
-        match seen {
-            Some(seen) => Ok(seen),
-            None if self.store_has_rows => self.get_from_store(key, snapshot),
-            None => Ok(Seen::default()),
-        }
+        let memory = self.get_from_memory(key, snapshot);
+        let layered = if self.layers.is_empty() { Seen::default() } else { self.get_from_layers(key, snapshot)? };
+        let seen = match memory {
+            Some(seen) => seen,
+            // What was flushed may be newer than a layer that is not moved yet, also a deletion.
+            None if self.store_has_rows => self.get_from_store(key, snapshot, layered.version > Version::ZERO)?,
+            None => Seen::default(),
+        };
+        Ok(if layered.version > seen.version { layered } else { seen })
     }
 
-    /// What the store itself says, past the cache: also of a row whose newest version is its deletion.
-    fn get_stored(&self, key: &[u8], snapshot: Version) -> Result<Seen> {
-        if let Some(value) = self.store.get(Space::Current, key)? {
-            let version = keys::current_version(&value)?;
-            if version <= snapshot {
-                return Ok(Seen { version, index: 0, row: Some(value.slice(8..)) });
-            }
+    /// What a transaction has staged for a key; `None` if nothing.
+    pub fn get_staged(&self, txn: TxnId, key: &[u8]) -> Result<Option<Seen>> {
+        let storage = storage_of(key);
+        if !self.staged.get(&txn).is_some_and(|staged| staged.storages.contains(&storage)) {
+            return Ok(None);
         }
-        self.get_from_history(key, snapshot)
+        let Some(value) = self.store.get(Space::Staged, &keys::staged_key(txn, key))? else { return Ok(None) };
+        Ok(Some(Seen { version: Version::ZERO, index: 0, row: keys::read_staged_value(&value)? }))
     }
 
     fn get_from_memory(&self, key: &[u8], snapshot: Version) -> Option<Seen> {
@@ -118,7 +114,8 @@ impl State {
         Ok(seen)
     }
 
-    fn get_from_store(&mut self, key: &[u8], snapshot: Version) -> Result<Seen> {
+    /// `deletions`: also the newest row's deletion is wanted.
+    fn get_from_store(&mut self, key: &[u8], snapshot: Version, deletions: bool) -> Result<Seen> {
         let settled = |version, row| Seen { version, index: 0, row: Some(row) };
         if let Some((version, row)) = self.cache.get(key)
             && version <= snapshot
@@ -134,7 +131,7 @@ impl State {
                 return Ok(settled(version, value.slice(8..)));
             }
         }
-        if snapshot >= self.flushed {
+        if snapshot >= self.flushed && !deletions {
             return Ok(Seen::default());
         }
         self.get_from_history(key, snapshot)
@@ -187,12 +184,22 @@ impl State {
     }
 
     /// Rows of a range in order of their keys, as far as the limits allow. Stops at what is undecided.
-    pub fn scan(&self, range: &KeyRange, reverse: bool, rows_max: u32, snapshot: Version) -> Result<Scanned> {
-        self.scan_rows(range, reverse, rows_max, snapshot, true)
+    /// With the rows that the transaction `own` has staged.
+    pub fn scan(&self, range: &KeyRange, reverse: bool, rows_max: u32, snapshot: Version, own: Option<TxnId>) -> Result<Scanned> {
+        self.scan_rows(range, reverse, rows_max, snapshot, own, true)
     }
 
     /// Without `stop`, undecided rows are taken as if they were aborted.
-    pub fn scan_rows(&self, range: &KeyRange, reverse: bool, rows_max: u32, snapshot: Version, stop: bool) -> Result<Scanned> {
+    pub fn scan_rows(
+        &self,
+        range: &KeyRange,
+        reverse: bool,
+        rows_max: u32,
+        snapshot: Version,
+        own: Option<TxnId>,
+        stop: bool,
+    ) -> Result<Scanned> {
+        let own = own.filter(|txn| self.staged.contains_key(txn));
         let rows_max = rows_max.clamp(1, SCAN_ROWS_MAX) as usize;
         let mut scanned = Scanned::default();
         let (mut start, mut end) = (range.start.clone(), range.end.clone());
@@ -202,7 +209,7 @@ impl State {
                 return Ok(scanned);
             }
             let limit = (rows_max - scanned.rows.len() + 1).clamp(16, CHUNK_KEYS_MAX);
-            let (items, bound) = self.chunk(&start, &end, reverse, limit, snapshot)?;
+            let (items, bound) = self.chunk(&start, &end, reverse, limit, snapshot, own)?;
             let (low, high) = match (&bound, reverse) {
                 (Some(bound), false) => (&start, bound),
                 (Some(bound), true) => (bound, &end),
@@ -221,7 +228,8 @@ impl State {
                 scanned.index = scanned.index.max(item.index);
                 if let Some(row) = item.row {
                     bytes += item.key.len() + row.len();
-                    scanned.rows.push((item.key, Found { version: item.version, row }));
+                    let version = if item.version == OWN { Version::ZERO } else { item.version };
+                    scanned.rows.push((item.key, Found { version, row }));
                 }
             }
             let Some(bound) = bound else { return Ok(scanned) };
@@ -235,7 +243,15 @@ impl State {
     }
 
     /// The visible version of each key of the first part of a range, deletions included, and how far that part goes.
-    fn chunk(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<(Vec<Item>, Option<Key>)> {
+    fn chunk(
+        &self,
+        start: &Key,
+        end: &Key,
+        reverse: bool,
+        limit: usize,
+        snapshot: Version,
+        own: Option<TxnId>,
+    ) -> Result<(Vec<Item>, Option<Key>)> {
         let mut chunks = Vec::with_capacity(4);
         chunks.push(chunk_of_table(&self.active, start, end, reverse, limit, snapshot));
         if let Some(frozen) = &self.frozen {
@@ -243,18 +259,19 @@ impl State {
         }
         if self.store_has_rows {
             let storages = storage_of(start)..=if end.is_empty() { StorageId(u32::MAX) } else { storage_of(end) };
-            let mut layered = false;
-            for layer in &self.layers {
-                if layer.version <= snapshot && layer.storages.iter().any(|storage| storages.contains(storage)) {
-                    layered = true;
-                    chunks.push(self.chunk_of_layer(layer.txn, layer.version, layer.index, start, end, reverse, limit)?);
-                }
+            let concerns = |of: &[StorageId]| of.iter().any(|storage| storages.contains(storage));
+            if let Some((txn, _)) = own.and_then(|txn| self.staged.get_key_value(&txn)).filter(|(_, staged)| concerns(&staged.storages)) {
+                chunks.push(self.chunk_of_layer(*txn, OWN, 0, start, end, reverse, limit)?);
             }
+            let layers = self.layers.iter().filter(|layer| layer.version <= snapshot && concerns(&layer.storages));
+            let layers: Vec<&Layer> = layers.collect();
             chunks.push(self.chunk_of_current(start, end, reverse, limit, snapshot)?);
-            if snapshot < self.flushed || layered {
-                // After `Current`: a flush moves rows from there to here. And a layer's row may have been deleted by what was flushed
-                // before the layer is moved: only the history knows.
+            if snapshot < self.flushed || !layers.is_empty() {
+                // Also for deletions of what still stands in a layer. After `Current`: a flush moves rows from there to here.
                 chunks.push(self.chunk_of_history(start, end, reverse, limit, snapshot)?);
+            }
+            for layer in layers {
+                chunks.push(self.chunk_of_layer(layer.txn, layer.version, layer.index, start, end, reverse, limit)?);
             }
         }
         let in_order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
@@ -270,6 +287,7 @@ impl State {
             items.retain(|item| in_order(&item.key, bound) != Ordering::Greater);
         }
         if merged {
+            // Of one version, a layer's rows are older than what its transaction wrote last: the sort keeps them behind.
             items.sort_by(|a, b| in_order(&a.key, &b.key).then(b.version.cmp(&a.version)));
             items.dedup_by(|later, kept| later.key == kept.key);
         }

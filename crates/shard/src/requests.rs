@@ -339,7 +339,8 @@ impl Shard {
             if let Some(txn) = self.state.undecided(&read.key, snapshot) {
                 return Err(Turn::Wait(Wait::Decision(txn)));
             }
-            return self.state.get(&read.key, snapshot).map_err(failed);
+            let own = self.own_staged(context, &read.key).map_err(failed)?;
+            return own.map_or_else(|| self.state.get(&read.key, snapshot), Ok).map_err(failed);
         };
         match self.lock_row(context.txn, &read.key, mode, wait) {
             Locking::Granted => {}
@@ -352,11 +353,18 @@ impl Shard {
                 return Err(Turn::Wait(Wait::Lock { txn: context.txn, resource, mode, limit }));
             }
         }
+        if let Some(own) = self.own_staged(context, &read.key).map_err(failed)? {
+            return Ok(own);
+        }
         let seen = self.state.newest(&read.key).map_err(failed)?;
         if context.isolation != Isolation::ReadCommitted && matches!(context.snapshot, Snapshot::At(at) if seen.version > at) {
             return Err(failed(Error::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update")));
         }
         Ok(seen)
+    }
+
+    fn own_staged(&self, context: &Context, key: &Key) -> base::Result<Option<Seen>> {
+        if context.sees_staged { self.state.get_staged(context.txn, key) } else { Ok(None) }
     }
 
     fn scan(&mut self, context: &Context, range: &storage::access::KeyRange, reverse: bool, rows_max: u32) -> Turn {
@@ -370,7 +378,7 @@ impl Shard {
             Ok(admitted) => admitted,
             Err(refusal) => return Turn::Answer(Err(refusal)),
         };
-        match self.state.scan(range, reverse, rows_max, snapshot) {
+        match self.state.scan(range, reverse, rows_max, snapshot, context.sees_staged.then_some(context.txn)) {
             Err(error) => Turn::Answer(Err(Refusal::Error(error))),
             Ok(scanned) => match scanned.blocked {
                 Some(txn) => Turn::Wait(Wait::Decision(txn)),
@@ -385,7 +393,8 @@ impl Shard {
     fn follower_read(&mut self, request: &Request) -> Option<Response> {
         let (Request::Read { context, .. } | Request::Scan { context, .. }) = request else { return None };
         let heard = self.consensus.heard;
-        if !context.follower || !self.rows || self.state.applied < heard.index || context.schema != self.state.schema {
+        if !context.follower || context.sees_staged || !self.rows || self.state.applied < heard.index || context.schema != self.state.schema
+        {
             return None;
         }
         let snapshot = match context.snapshot {
@@ -407,7 +416,7 @@ impl Shard {
                 Some(Response::Rows { rows, skipped: Vec::new(), snapshot, seen: None })
             }
             Request::Scan { range, reverse, rows_max, .. } => {
-                let scanned = self.state.scan(range, *reverse, *rows_max, snapshot).ok()?;
+                let scanned = self.state.scan(range, *reverse, *rows_max, snapshot, None).ok()?;
                 let (rows, resume) = (scanned.rows, scanned.resume);
                 scanned.blocked.is_none().then_some(Response::Scanned { rows, resume, snapshot })
             }

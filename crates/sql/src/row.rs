@@ -119,6 +119,11 @@ pub struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
+    /// The row has a value of its own for each column that the table has now.
+    pub fn is_whole(&self) -> bool {
+        self.count == self.layout.columns.len()
+    }
+
     /// NULL if dropped; the `missing` value if the row is older than the column.
     ///
     /// # Errors

@@ -261,6 +261,52 @@ fn what_is_nested_within_the_limit_is_parsed_in_no_time() {
     }
 }
 
+/// So many numbers, in statements of a thousand.
+fn numbers(client: &Client, table: &str, count: usize) {
+    for from in (0..count).step_by(1_000) {
+        let rows: Vec<String> = (from..count.min(from + 1_000)).map(|i| format!("({i})")).collect();
+        client.run(&format!("INSERT INTO {table} VALUES {}", rows.join(",")));
+    }
+}
+
+#[test]
+fn a_statement_does_not_see_its_own_rows() {
+    let client = World::new().open("florin");
+    client.run("CREATE TABLE n (a int)");
+    numbers(&client, "n", 5_000);
+    client.run("BEGIN");
+    assert_eq!(client.run("INSERT INTO n SELECT a FROM n"), "INSERT 0 5000\n");
+    assert_eq!(client.run("INSERT INTO n SELECT a + 1 FROM n"), "INSERT 0 10000\n");
+    assert_eq!(client.run("SELECT count(*) FROM n"), "count\n20000\nSELECT 1\n");
+    client.run("COMMIT");
+    assert_eq!(client.run("SELECT count(*) FROM n"), "count\n20000\nSELECT 1\n");
+}
+
+#[test]
+fn a_transaction_reads_and_changes_what_it_has_staged() {
+    let client = World::new().open("florin");
+    client.run("CREATE TABLE s (a int PRIMARY KEY, t text)");
+    let filler = "x".repeat(60_000);
+    client.run("BEGIN");
+    for a in 0..60 {
+        client.run(&format!("INSERT INTO s VALUES ({a}, '{filler}')"));
+    }
+    assert_eq!(client.run("SELECT count(*), sum(a) FROM s"), "count | sum\n60 | 1770\nSELECT 1\n");
+    assert!(client.run("INSERT INTO s VALUES (7, '')").contains("23505"));
+    client.run("ROLLBACK");
+    client.run("BEGIN");
+    for a in 0..60 {
+        client.run(&format!("INSERT INTO s VALUES ({a}, '{filler}')"));
+    }
+    assert_eq!(client.run("UPDATE s SET t = 'short' WHERE a < 10"), "UPDATE 10\n");
+    assert_eq!(client.run("DELETE FROM s WHERE a >= 50"), "DELETE 10\n");
+    assert_eq!(client.run("INSERT INTO s VALUES (55, 'again')"), "INSERT 0 1\n");
+    assert_eq!(client.run("INSERT INTO s VALUES (3, 'no') ON CONFLICT (a) DO UPDATE SET t = 'conflict'"), "INSERT 0 1\n");
+    client.run("COMMIT");
+    assert_eq!(client.run("SELECT count(*), min(t), max(a) FROM s"), "count | min | max\n51 | again | 55\nSELECT 1\n");
+    assert_eq!(client.run("SELECT t FROM s WHERE a = 3"), "t\nconflict\nSELECT 1\n");
+}
+
 #[test]
 fn calls_nest_as_deep_as_parentheses() {
     let world = World::new();

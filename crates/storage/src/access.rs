@@ -118,6 +118,8 @@ pub struct Context {
     pub seen: Option<LogPosition>,
     /// May be answered by any replica that has closed the snapshot's version, not only by the leader.
     pub follower: bool,
+    /// Shows the rows that the transaction has staged, with the version [`Version::ZERO`].
+    pub sees_staged: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +176,7 @@ pub enum Request {
     /// Locks whole tables against every other transaction's writes (`exclusive`), as schema changes do.
     /// Row locks already imply the shared table lock. Answer: [`Response::Done`].
     LockTables { context: Context, tables: Vec<StorageId>, exclusive: bool, wait: LockWait },
-    /// Logs a part of a large transaction; invisible until its commit. Parts are numbered from 0. Answer: [`Response::Done`].
+    /// Logs a part of a large transaction; invisible to others until its commit. A later part replaces rows of earlier ones. Parts are numbered from 0. Answer: [`Response::Done`].
     /// The transaction must hold the exclusive lock of each table concerned.
     Stage { context: Context, part: u32, writes: Vec<Write> },
     /// One-phase commit: the transaction wrote in this shard only. `parts`: how many were staged. Answer: [`Response::Committed`].

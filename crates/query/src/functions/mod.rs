@@ -5,6 +5,8 @@ mod arrays;
 mod catalog;
 mod simple;
 
+pub use simple::typed;
+
 use crate::cast::Cast;
 use crate::context::QueryContext;
 use crate::native::{Form, Native};

@@ -14,6 +14,8 @@ enum Kind {
     ArrayUpper,
     ArrayLower,
     Plain,
+    /// Gives its argument as a value of this type, which has the same carrier.
+    Typed(PgType),
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,11 @@ pub fn find(name: &str) -> Option<Arc<ScalarUDF>> {
     Some(Arc::new(ScalarUDF::new_from_impl(Simple { name: name.to_owned(), kind, signature: any_arguments(Volatility::Immutable) })))
 }
 
+pub fn typed(ty: PgType) -> ScalarUDF {
+    let name = format!("florin_typed {} {}", ty.oid, ty.modifier);
+    ScalarUDF::new_from_impl(Simple { name, kind: Kind::Typed(ty), signature: any_arguments(Volatility::Immutable) })
+}
+
 impl ScalarUDFImpl for Simple {
     fn name(&self) -> &str {
         &self.name
@@ -45,26 +52,29 @@ impl ScalarUDFImpl for Simple {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         Ok(match self.kind {
-            Kind::Plain => types[0].clone(),
+            Kind::Plain | Kind::Typed(_) => types[0].clone(),
             Kind::TypeOf => DataType::UInt32,
             Kind::ArrayUpper | Kind::ArrayLower => DataType::Int32,
         })
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let expected = if matches!(self.kind, Kind::TypeOf | Kind::Plain) { 1 } else { 2 };
+        let expected = if matches!(self.kind, Kind::TypeOf | Kind::Plain | Kind::Typed(_)) { 1 } else { 2 };
         if args.arg_fields.len() != expected {
             return Err(crate::plan::undefined_function(&self.name));
         }
         if self.kind == Kind::Plain {
             return Ok(Arc::new(Field::new(&self.name, args.arg_fields[0].data_type().clone(), true)));
         }
+        if let Kind::Typed(ty) = self.kind {
+            return Ok(result_field(&self.name, ty, args.arg_fields[0].data_type().clone()));
+        }
         let ty = if self.kind == Kind::TypeOf { oid::REGTYPE } else { oid::INT4 };
         Ok(result_field(&self.name, PgType::of(ty), self.return_type(&[])?))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        if self.kind == Kind::Plain {
+        if matches!(self.kind, Kind::Plain | Kind::Typed(_)) {
             return Ok(args.args[0].clone());
         }
         if self.kind == Kind::TypeOf {

@@ -24,6 +24,7 @@ impl VisitorMut for Shapes {
         if select.projection.is_empty() {
             select.projection.push(SelectItem::UnnamedExpr(number("1")));
         }
+        merged_first(select);
         columns::name_all(&mut select.projection);
         ControlFlow::Continue(())
     }
@@ -46,6 +47,44 @@ impl VisitorMut for Shapes {
             *expr = replacement;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `SELECT * FROM a JOIN b USING (c)`: the merged columns come first, then the others of `a`, then those of `b`.
+fn merged_first(select: &mut Select) {
+    let ([SelectItem::Wildcard(options)], [from]) = (select.projection.as_slice(), select.from.as_slice()) else { return };
+    let [join] = from.joins.as_slice() else { return };
+    let (JoinOperator::Join(JoinConstraint::Using(names))
+    | JoinOperator::Inner(JoinConstraint::Using(names))
+    | JoinOperator::Left(JoinConstraint::Using(names))
+    | JoinOperator::LeftOuter(JoinConstraint::Using(names))) = &join.join_operator
+    else {
+        return;
+    };
+    let (Some(left), Some(right)) = (relation(&from.relation), relation(&join.relation)) else { return };
+    if *options != WildcardAdditionalOptions::default() {
+        return;
+    }
+    let others = |of: ObjectName| {
+        let opt_exclude = Some(ExcludeSelectItem::Multiple(names.clone()));
+        let kind = SelectItemQualifiedWildcardKind::ObjectName(of);
+        SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions { opt_exclude, ..options.clone() })
+    };
+    let merged = names.iter().filter_map(|name| name.0.last().and_then(ObjectNamePart::as_ident));
+    let merged = merged.map(|name| SelectItem::UnnamedExpr(Expr::Identifier(name.clone())));
+    select.projection = merged.chain([others(left), others(right)]).collect();
+}
+
+/// The name by which a table's columns are qualified.
+fn relation(factor: &TableFactor) -> Option<ObjectName> {
+    match factor {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(ObjectName::from(vec![alias.name.clone()]))
+        }
+        TableFactor::Table { name, args: None, .. } => {
+            name.0.last().and_then(ObjectNamePart::as_ident).map(|name| ObjectName::from(vec![name.clone()]))
+        }
+        _ => None,
     }
 }
 
@@ -74,6 +113,13 @@ mod tests {
         let text = text.expect("a query of the client's");
         assert_eq!(text.matches("florin_single\"(u.x)").count(), 1, "{text}");
         assert!(!text.contains("florin_single\"(\"florin_single"), "{text}");
+    }
+
+    #[test]
+    fn merged_columns_come_first() {
+        let text = prepared("SELECT * FROM a LEFT JOIN b AS c USING (x)").expect("a query of the client's");
+        assert!(text.contains("a.* EXCLUDE (x), c.* EXCLUDE (x)"), "{text}");
+        assert!(prepared("SELECT * FROM a JOIN b ON a.x = b.x").expect("a query").starts_with("SELECT * FROM"));
     }
 
     #[test]

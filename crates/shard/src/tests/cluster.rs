@@ -344,6 +344,7 @@ impl Cluster {
             holds_locks: false,
             seen: None,
             follower: false,
+            sees_staged: false,
         }
     }
 

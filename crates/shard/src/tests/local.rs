@@ -3,12 +3,12 @@
 use super::cluster::*;
 use crate::event::ShardEvent;
 use crate::system;
-use base::{Prng, SchemaVersion, Version};
-use std::collections::BTreeMap;
+use base::{NodeId, Prng, SchemaVersion, Version};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use storage::access::*;
 
-fn one() -> (Cluster, base::NodeId) {
+fn one() -> (Cluster, NodeId) {
     let mut cluster = Cluster::new(1);
     let leader = cluster.leader();
     (cluster, leader)
@@ -308,6 +308,69 @@ fn staged_parts_appear_together_with_their_commit() {
         assert_eq!(cluster.scan(node, Snapshot::Latest, false, 7).len(), 20);
         assert_eq!(cluster.row(node, "k5").as_deref(), Some("new"));
         assert_eq!(cluster.scan(node, Snapshot::At(old), true, 7), [("k5".to_string(), "old".to_string())]);
+    }
+}
+
+/// A transaction that stages `a`, `b` and `c`, writes `b` again and deletes `c` with its commit.
+fn staged_and_written_again(cluster: &mut Cluster, node: NodeId) -> Context {
+    let mut context = cluster.txn();
+    let lock = Request::LockTables { context: context.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
+    cluster.call(node, lock);
+    (context.holds_locks, context.sees_staged) = (true, true);
+    let writes = ["a", "b", "c"].iter().map(|key| put(key, "staged", BASE_GUARDED)).collect();
+    assert_eq!(cluster.call(node, Request::Stage { context: context.clone(), part: 0, writes }), Response::Done);
+    context
+}
+
+#[test]
+fn a_transaction_reads_what_it_has_staged_and_nobody_else_does() {
+    let (mut cluster, node) = one();
+    cluster.put(node, "b", "old");
+    let context = staged_and_written_again(&mut cluster, node);
+    let writes = vec![Write { key: key("b"), row: None, base: BASE_GUARDED }];
+    cluster.call(node, Request::Stage { context: context.clone(), part: 1, writes });
+    let read = |context: &Context, lock| Request::Read {
+        context: context.clone(),
+        reads: ["a", "b", "x"].iter().map(|k| KeyRead { key: key(k), lock }).collect(),
+        wait: LockWait::Wait(None),
+    };
+    for lock in [None, Some(LockMode::Update)] {
+        let Response::Rows { rows, .. } = cluster.call(node, read(&context, lock)) else { panic!("rows") };
+        assert_eq!(rows[0].as_ref().map(|found| (found.version, &found.row[..])), Some((Version::ZERO, &b"staged"[..])));
+        assert_eq!((&rows[1], &rows[2]), (&None, &None));
+    }
+    let range = KeyRange { start: key("a"), end: key("z") };
+    for reverse in [false, true] {
+        let scan = Request::Scan { context: context.clone(), range: range.clone(), reverse, rows_max: 10 };
+        let Response::Scanned { rows, .. } = cluster.call(node, scan) else { panic!("rows") };
+        assert_eq!(rows.iter().map(|(key, _)| key.clone()).collect::<BTreeSet<_>>(), [key("a"), key("c")].into());
+    }
+    assert_eq!(cluster.row(node, "a"), None);
+    assert_eq!(cluster.row(node, "b").as_deref(), Some("old"));
+}
+
+#[test]
+fn what_is_written_after_staging_stands_above_it() {
+    let (mut cluster, node) = one();
+    let context = staged_and_written_again(&mut cluster, node);
+    let writes = vec![put("b", "last", BASE_GUARDED), Write { key: key("c"), row: None, base: BASE_GUARDED }];
+    let commit = Request::Commit { context, writes, reads: ReadSet::default(), parts: 1 };
+    let Response::Committed { version } = cluster.call(node, commit) else { panic!("committed") };
+    // Rows of the layer change before it is moved, and while memory still has the change, and after that is flushed.
+    let deletion = Write { key: key("a"), row: None, base: version };
+    cluster.commit(node, vec![deletion]);
+    let base = cluster.get(node, "b").expect("is there").version;
+    cluster.commit(node, vec![put("b", "newer", base)]);
+    for _ in 0..50 {
+        assert_eq!(cluster.row(node, "a"), None);
+        assert_eq!(cluster.row(node, "b").as_deref(), Some("newer"));
+        assert_eq!(cluster.row(node, "c"), None);
+        assert_eq!(cluster.scan(node, Snapshot::Latest, false, 7), [("b".to_string(), "newer".to_string())]);
+        assert_eq!(
+            cluster.scan(node, Snapshot::At(version), false, 7),
+            [("a".to_string(), "staged".to_string()), ("b".to_string(), "last".to_string())]
+        );
+        cluster.run(10);
     }
 }
 

@@ -52,6 +52,7 @@ impl Bench {
             holds_locks: false,
             seen: None,
             follower: false,
+            sees_staged: false,
         }
     }
 }

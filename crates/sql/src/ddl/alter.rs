@@ -125,7 +125,7 @@ impl Session {
             );
             Ok(values)
         };
-        self.rewrite_table(&old, &new, &change, run).await?;
+        self.rewrite_table(&old, &new, Some(&change), run).await?;
         self.set_sequence(sequence.oid, next.get(), false).await?;
         let mut table = new;
         for constraint in constraints {
@@ -266,7 +266,7 @@ impl Session {
             values[at] = bound.eval(&values, &run.env())?;
             Ok(values)
         };
-        self.rewrite_table(&old, &new, &change, run).await
+        self.rewrite_table(&old, &new, Some(&change), run).await
     }
 
     async fn add_constraint(&mut self, old: Arc<Table>, constraint: Constraint, run: &mut Run) -> Exec<()> {
@@ -278,7 +278,7 @@ impl Session {
             // Rows get a new key: they are written anew.
             self.renew_storages(&mut new);
             let new = self.put_table(new)?;
-            return self.rewrite_table(&old, &new, &|values, _| Ok(values), run).await;
+            return self.rewrite_table(&old, &new, None, run).await;
         }
         check_expressions(&new)?;
         let new = self.put_table(new)?;

@@ -7,7 +7,7 @@ use super::{Run, Stored};
 use crate::client::Field;
 use crate::engine::{CHUNK_ROWS, EngineCommand, EngineEvent, Explain, QueryId, QueryJob, QuerySettings, ScanId};
 use crate::key::storage_range;
-use crate::plan::dml::{DeletePlan, InsertPlan, UpdatePlan};
+use crate::plan::dml::{DeletePlan, InsertPlan, UpdatePlan, check_width};
 use crate::plan::table::{TableInfo, key_of};
 use crate::session::Session;
 use crate::session::txn::Exec;
@@ -180,7 +180,7 @@ impl Session {
         &mut self,
         plan: &InsertPlan,
         query: &Arc<ast::Query>,
-        columns: &[usize],
+        (columns, named): (&[usize], bool),
         changed: &mut Changed,
         run: &mut Run,
     ) -> Exec<()> {
@@ -189,10 +189,8 @@ impl Session {
         let types: Vec<Type> = run.parameter_types.clone();
         let planned = self.plan_typed(&statement, types).await?;
         let fields = planned.fields.clone().unwrap_or_default();
-        if fields.len() != columns.len() {
-            let message = if fields.len() > columns.len() { "expressions than target columns" } else { "target columns than expressions" };
-            return Err(Error::new(SqlState::SYNTAX_ERROR, format!("INSERT has more {message}")).into());
-        }
+        check_width(fields.len(), columns.len(), named)?;
+        let columns = &columns[..fields.len()];
         let assign = assignments(&plan.table, &fields, columns)?;
         let mut source = self.start_query_of(&planned, run).await?;
         let mut written = BTreeSet::new();

@@ -5,7 +5,6 @@ use super::{Run, Stored};
 use crate::plan::table::{TableInfo, key_of};
 use crate::session::Session;
 use crate::session::buffer::Pending;
-use crate::session::staging::{StagedKey, staged_read};
 use crate::session::txn::Exec;
 use base::{Error, ShardId, SqlState, Version};
 use std::collections::{BTreeMap, VecDeque};
@@ -41,9 +40,6 @@ impl Session {
         let mut rows: Vec<Option<Stored>> = vec![None; keys.len()];
         let mut asked: BTreeMap<ShardId, Vec<usize>> = BTreeMap::new();
         for (at, (shard, key)) in keys.iter().enumerate() {
-            if self.txn().staged.key(*shard, key) != StagedKey::No {
-                return Err(staged_read().into());
-            }
             match self.txn().buffer.get(key) {
                 Some(pending) => rows[at] = own(*shard, key, pending),
                 None => asked.entry(*shard).or_default().push(at),
@@ -70,11 +66,10 @@ impl Session {
     pub(crate) async fn next_chunk(&mut self, scanner: &mut Scanner, rows_max: u32, run: &mut Run) -> Exec<Option<Vec<Stored>>> {
         let Some((shard, range)) = scanner.parts.pop_front() else { return Ok(None) };
         self.check_interrupt()?;
-        if self.txn().staged.reaches(shard, &range.start) {
-            return Err(staged_read().into());
-        }
+        let command = self.txn().buffer.command();
+        let own = self.txn().staged.seen(shard, &range.start, command)?;
         let rows_max = rows_max.clamp(1, SCAN_ROWS_MAX);
-        let (found, resume) = self.scan(shard, range.clone(), scanner.reverse, rows_max, &mut run.sight).await?;
+        let (found, resume) = self.scan(shard, range.clone(), scanner.reverse, rows_max, own, &mut run.sight).await?;
         let seen = match &resume {
             None => range.clone(),
             Some(resume) if scanner.reverse => KeyRange { start: resume.clone(), end: range.end.clone() },

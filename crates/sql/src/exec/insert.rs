@@ -7,12 +7,11 @@ use crate::expr::Expr;
 use crate::plan::dml::{Cell, Conflict, ConflictTarget, ConflictUpdate, InsertPlan, Source};
 use crate::plan::table::{Default, suffix_of};
 use crate::session::Session;
-use crate::session::staging::{StagedKey, forgotten_key};
 use crate::session::txn::Exec;
 use crate::value::Value;
 use base::{Error, ShardId, SqlState, Version};
 use std::collections::{BTreeMap, BTreeSet};
-use storage::access::{Found, Key, KeyRead, LockMode, storage_of};
+use storage::access::{BASE_GUARDED, Found, Key, KeyRead, LockMode, storage_of};
 
 /// Rows that are checked and locked with one request.
 pub const INSERT_ROWS_MAX: usize = 500;
@@ -29,6 +28,8 @@ pub struct Changed {
 
 /// A row on its way in.
 struct New {
+    /// Its key is a number that no other row ever had.
+    numbered: bool,
     values: Vec<Value>,
     shard: ShardId,
     key: Key,
@@ -53,7 +54,7 @@ impl Session {
                     self.insert_rows(plan, batch, &mut written, &mut changed, run).await?;
                 }
             }
-            Source::Query { query, columns } => self.insert_query(plan, query, columns, &mut changed, run).await?,
+            Source::Query { query, columns, named } => self.insert_query(plan, query, (columns, *named), &mut changed, run).await?,
         }
         Ok(changed)
     }
@@ -93,7 +94,8 @@ impl Session {
             self.check_row(info, &values, run)?;
             let key = self.new_key(info, &values)?;
             let entries = entries(info, &values, &key[4..])?;
-            batch.push(New { shard: self.shard_of_row(info, &values)?, key, values, entries });
+            let numbered = info.table.primary_key.is_empty();
+            batch.push(New { numbered, shard: self.shard_of_row(info, &values)?, key, values, entries });
         }
         let taken = self.lock_new_keys(&batch, run).await?;
         for new in batch {
@@ -108,9 +110,11 @@ impl Session {
         let txn = self.txn();
         for new in batch {
             let unique = new.entries.iter().filter(|entry| entry.unique).map(|entry| &entry.key);
-            for key in std::iter::once(&new.key).chain(unique) {
+            // A number of our own is free. One lock in each shard is enough to keep schema changes out.
+            let own = (!new.numbered || !wanted.contains_key(&new.shard)).then_some(&new.key);
+            for key in own.into_iter().chain(unique) {
                 let storage = storage_of(key);
-                let fresh = txn.ddl.as_ref().is_some_and(|ddl| ddl.created.contains(&storage));
+                let fresh = txn.ddl.as_ref().is_some_and(|ddl| ddl.created.contains(&storage)) && !txn.staged.may_have(new.shard, key);
                 if !fresh && txn.buffer.get(key).is_none() {
                     let lock = (!txn.exclusive.contains(&storage)).then_some(LockMode::Update);
                     wanted.entry(new.shard).or_default().push(KeyRead { key: key.clone(), lock });
@@ -133,19 +137,14 @@ impl Session {
         Ok(taken)
     }
 
-    /// The row that a key leads to now, if any: `Ok(None)` is free.
-    fn holder(&mut self, shard: ShardId, key: &Key, taken: &Taken) -> base::Result<Option<Stored>> {
+    /// The row that a key leads to now; `None`: it is free.
+    fn holder(&mut self, shard: ShardId, key: &Key, taken: &Taken) -> Option<Stored> {
         let txn = self.txn();
         if let Some(pending) = txn.buffer.get(key) {
             let stored = |row: &storage::access::Row| Stored { shard, key: key.clone(), row: row.clone(), version: pending.base };
-            return Ok(pending.row.as_ref().map(stored));
+            return pending.row.as_ref().map(stored);
         }
-        match txn.staged.key(shard, key) {
-            StagedKey::No => {}
-            StagedKey::Yes => return Ok(Some(Stored { shard, key: key.clone(), row: Default::staged(), version: Version::ZERO })),
-            StagedKey::Forgotten => return Err(forgotten_key()),
-        }
-        Ok(taken.get(key).map(|found| Stored { shard, key: key.clone(), row: found.row.clone(), version: found.version }))
+        taken.get(key).map(|found| Stored { shard, key: key.clone(), row: found.row.clone(), version: found.version })
     }
 
     async fn insert_one(
@@ -158,9 +157,9 @@ impl Session {
         run: &mut Run,
     ) -> Exec<()> {
         let info = &*plan.table;
-        let conflict = match self.holder(new.shard, &new.key, taken)? {
+        let conflict = match self.holder(new.shard, &new.key, taken) {
             Some(stored) => Some((None, stored)),
-            None => self.taken_entry(&new, taken)?,
+            None => self.taken_entry(&new, taken),
         };
         if let Some((index, holder)) = conflict {
             let target = index.map_or(ConflictTarget::Primary, ConflictTarget::Index);
@@ -175,19 +174,20 @@ impl Session {
         if plan.conflict.is_some() {
             written.insert(new.key.clone());
         }
-        self.put_row(info, new.shard, new.key, &new.values, Version::ZERO)?;
+        let base = if new.numbered { BASE_GUARDED } else { Version::ZERO };
+        self.put_row(info, new.shard, new.key, &new.values, base)?;
         self.put_entries(new.shard, new.entries.into_iter().map(|entry| (entry, Version::ZERO)).collect(), &suffix);
         changed.rows += 1;
         self.return_row(&plan.returning, &new.values, changed, run)
     }
 
-    fn taken_entry(&mut self, new: &New, taken: &Taken) -> base::Result<Option<(Option<usize>, Stored)>> {
+    fn taken_entry(&mut self, new: &New, taken: &Taken) -> Option<(Option<usize>, Stored)> {
         for entry in new.entries.iter().filter(|entry| entry.unique) {
-            if let Some(holder) = self.holder(new.shard, &entry.key, taken)? {
-                return Ok(Some((Some(entry.index), holder)));
+            if let Some(holder) = self.holder(new.shard, &entry.key, taken) {
+                return Some((Some(entry.index), holder));
             }
         }
-        Ok(None)
+        None
     }
 
     pub(crate) fn return_row(&mut self, returning: &[Expr], values: &[Value], changed: &mut Changed, run: &Run) -> Exec<()> {
@@ -212,7 +212,6 @@ impl Session {
         run: &mut Run,
     ) -> Exec<()> {
         let Some(update) = &conflict.update else { return Ok(()) };
-        self.refuse_staged(plan.table.table.storage)?;
         let stored = match index {
             None => Some(holder),
             Some(_) => {
@@ -281,13 +280,6 @@ impl Session {
         written.insert(stored.key);
         changed.rows += 1;
         self.return_row(&plan.returning, &values, changed, run)
-    }
-}
-
-impl Default {
-    /// What stands for a row that was staged: nobody may look into it.
-    fn staged() -> storage::access::Row {
-        bytes::Bytes::new()
     }
 }
 

@@ -9,7 +9,16 @@ use crate::types::text;
 use crate::value::Value;
 use base::{Error, Result, ShardId, SqlState, Version};
 use bytes::Bytes;
+use std::cell::RefCell;
 use storage::access::{BASE_GUARDED, Key, LockMode, LockWait, ROW_BYTES_MAX, Row};
+
+thread_local! {
+    /// Where rows are encoded before they get an allocation of their own size.
+    static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes that are kept for the next row.
+const ENCODED_BYTES_KEPT: usize = 64 * 1024;
 
 /// Longest text of a row in an error's detail, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 64;
@@ -167,13 +176,16 @@ pub fn is_unique(index: &Index, values: &[Value]) -> bool {
 }
 
 pub fn encode(info: &TableInfo, values: &[Value]) -> Result<Row> {
-    let mut out = Vec::with_capacity(64);
-    info.layout.encode(values, &mut out)?;
-    if out.len() > ROW_BYTES_MAX {
-        let message = format!("row is too big: size {}, maximum size {ROW_BYTES_MAX}", out.len());
-        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
-    }
-    Ok(Bytes::from(out))
+    ENCODED.with_borrow_mut(|out| {
+        out.clear();
+        out.shrink_to(ENCODED_BYTES_KEPT);
+        info.layout.encode(values, out)?;
+        if out.len() > ROW_BYTES_MAX {
+            let message = format!("row is too big: size {}, maximum size {ROW_BYTES_MAX}", out.len());
+            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        Ok(Bytes::copy_from_slice(out))
+    })
 }
 
 /// The entries of all secondary indexes for a row.

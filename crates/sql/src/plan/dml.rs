@@ -23,8 +23,8 @@ pub struct InsertPlan {
 pub enum Source {
     /// For each row, for each column of the table: a value of its type, or the default.
     Values { rows: Vec<Vec<Cell>>, sequences: Vec<SequenceCall> },
-    /// A query whose columns are assigned to these columns of the table.
-    Query { query: Arc<ast::Query>, columns: Vec<usize> },
+    /// A query whose columns are assigned to these columns of the table, which the statement named or not.
+    Query { query: Arc<ast::Query>, columns: Vec<usize>, named: bool },
 }
 
 pub enum Cell {
@@ -144,14 +144,17 @@ impl Planner<'_> {
         };
         let plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
         let (ast::SetExpr::Values(values), true) = (&*query.body, plain) else {
-            return Ok(Source::Query { query: Arc::new(query.clone()), columns: columns.to_vec() });
+            return Ok(Source::Query { query: Arc::new(query.clone()), columns: columns.to_vec(), named });
         };
         let scope = Scope::empty();
         let mut binder = Binder::new(&scope, parameters);
         let mut rows = Vec::with_capacity(values.rows.len());
         for row in &values.rows {
             let row: &[ast::Expr] = row;
-            check_width(row.len(), columns.len(), named, rows.is_empty())?;
+            if row.len() != values.rows[0].len() {
+                return Err(Error::new(SqlState::SYNTAX_ERROR, "VALUES lists must all be the same length").into());
+            }
+            check_width(row.len(), columns.len(), named)?;
             let mut cells: Vec<Cell> = (0..width).map(|_| Cell::Default).collect();
             for (expr, column) in row.iter().zip(columns) {
                 if !is_default(expr) {
@@ -410,12 +413,16 @@ fn is_default(expr: &ast::Expr) -> bool {
     matches!(expr, ast::Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
 
-fn check_width(given: usize, columns: usize, named: bool, first: bool) -> Planning<()> {
+/// Without a list of columns the last ones may be left out.
+///
+/// # Errors
+/// `42601`.
+pub(crate) fn check_width(given: usize, columns: usize, named: bool) -> base::Result<()> {
     if given > columns {
-        return Err(Error::new(SqlState::SYNTAX_ERROR, "INSERT has more expressions than target columns").into());
+        return Err(Error::new(SqlState::SYNTAX_ERROR, "INSERT has more expressions than target columns"));
     }
-    if given < columns && (named || !first) {
-        return Err(Error::new(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions").into());
+    if given < columns && named {
+        return Err(Error::new(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions"));
     }
     Ok(())
 }

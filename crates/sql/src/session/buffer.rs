@@ -12,6 +12,17 @@ pub struct Pending {
     /// `None`: deleted.
     pub row: Option<Row>,
     pub base: Version,
+    /// The command that wrote it.
+    command: u32,
+    /// What earlier commands wrote to the key, if they did.
+    earlier: Option<Box<Pending>>,
+}
+
+impl Pending {
+    /// What commands before this one wrote; `None` if nothing.
+    pub fn before(&self, command: u32) -> Option<&Pending> {
+        if self.command < command { Some(self) } else { self.earlier.as_deref() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +33,8 @@ pub struct Buffer {
     bytes: usize,
     /// Changes are only remembered for undoing while something may undo them.
     keeps_undo: bool,
+    /// Counts the statements: a scan sees what those before its own wrote.
+    command: u32,
 }
 
 /// No key of the system's storage is as great.
@@ -31,8 +44,8 @@ const FIRST_TABLE_KEY: [u8; 4] = (SYSTEM_STORAGE.0 + 1).to_be_bytes();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(usize);
 
-fn size(key: &Key, pending: &Pending) -> usize {
-    key.len() + pending.row.as_ref().map_or(0, |row| row.len()) + 32
+fn size(key_bytes: usize, pending: &Pending) -> usize {
+    key_bytes + pending.row.as_ref().map_or(0, |row| row.len()) + 32
 }
 
 impl Buffer {
@@ -55,14 +68,20 @@ impl Buffer {
 
     /// The first write of a key decides its base.
     pub fn put(&mut self, shard: ShardId, key: Key, row: Option<Row>, base: Version) {
-        let base = self.writes.get(&key).map_or(base, |before| before.base);
-        let pending = Pending { shard, row, base };
-        self.bytes += size(&key, &pending);
-        let before = self.writes.insert(key.clone(), pending);
+        let (base, earlier) = match self.writes.get(&key) {
+            None => (base, None),
+            Some(before) if before.command == self.command => (before.base, before.earlier.clone()),
+            Some(before) => (before.base, Some(Box::new(Pending { earlier: None, ..before.clone() }))),
+        };
+        let pending = Pending { shard, row, base, command: self.command, earlier };
+        self.bytes += size(key.len(), &pending);
+        let length = key.len();
+        let noted = self.keeps_undo.then(|| key.clone());
+        let before = self.writes.insert(key, pending);
         if let Some(before) = &before {
-            self.bytes -= size(&key, before);
+            self.bytes -= size(length, before);
         }
-        if self.keeps_undo {
+        if let Some(key) = noted {
             self.undo.push((key, before));
         }
     }
@@ -82,16 +101,25 @@ impl Buffer {
             let (key, before) = self.undo.pop().expect("is longer than the mark");
             let now = match before {
                 Some(before) => {
-                    self.bytes += size(&key, &before);
+                    self.bytes += size(key.len(), &before);
                     self.writes.insert(key.clone(), before)
                 }
                 None => self.writes.remove(&key),
             };
-            self.bytes -= now.map_or(0, |now| size(&key, &now));
+            self.bytes -= now.map_or(0, |now| size(key.len(), &now));
         }
     }
 
-    /// Own writes of one shard within a range, in key order.
+    /// A new statement begins (or a part of one that must see what the parts before it wrote).
+    pub fn next_command(&mut self) {
+        self.command += 1;
+    }
+
+    pub fn command(&self) -> u32 {
+        self.command
+    }
+
+    /// Own writes of one shard within a range, in key order, as they were when the running command began.
     pub fn range(&self, range: &KeyRange, shard: ShardId) -> impl DoubleEndedIterator<Item = (&Key, &Pending)> {
         let end = if range.end.is_empty() { Bound::Unbounded } else { Bound::Excluded(range.end.clone()) };
         let empty = !range.end.is_empty() && range.start >= range.end;
@@ -101,11 +129,14 @@ impl Buffer {
             (Bound::Included(range.start.clone()), end)
         };
         // An empty range with equal included and excluded bounds is legal for a BTreeMap.
-        self.writes.range::<Key, _>(bounds).filter(move |(_, pending)| pending.shard == shard)
+        let command = self.command;
+        self.writes.range::<Key, _>(bounds).filter_map(move |(key, pending)| {
+            let seen = pending.before(command)?;
+            (seen.shard == shard).then_some((key, seen))
+        })
     }
 
-    /// Writes of tables by shard, in key order, to be staged. System rows stay: what is staged cannot be written a second time, and the
-    /// catalog's rows may be.
+    /// Writes of tables by shard, in key order, to be staged. System rows stay: readers of the catalog look for them here.
     pub fn take_tables(&mut self) -> BTreeMap<ShardId, Vec<Write>> {
         let tables = self.writes.split_off(&FIRST_TABLE_KEY[..]);
         let mut by_shard: BTreeMap<ShardId, Vec<Write>> = BTreeMap::new();
@@ -113,13 +144,13 @@ impl Buffer {
             by_shard.entry(pending.shard).or_default().push(Write { key, row: pending.row, base: pending.base });
         }
         self.undo.clear();
-        self.bytes = self.writes.iter().map(|(key, pending)| size(key, pending)).sum();
+        self.bytes = self.writes.iter().map(|(key, pending)| size(key.len(), pending)).sum();
         by_shard
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        *self = Buffer::new(self.keeps_undo);
+        *self = Buffer { command: self.command, ..Buffer::new(self.keeps_undo) };
     }
 
     /// All writes by shard, keeping them: for a commit that may have to be sent again.
@@ -171,6 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn a_scan_sees_what_commands_before_its_own_wrote() {
+        let mut buffer = Buffer::new(true);
+        let all = KeyRange { start: Bytes::new(), end: Bytes::new() };
+        let rows = |buffer: &Buffer| -> Vec<_> {
+            buffer.range(&all, ShardId(1)).map(|(key, pending)| (key.clone(), pending.row.clone())).collect()
+        };
+        put(&mut buffer, "a", "1");
+        assert!(rows(&buffer).is_empty());
+        buffer.next_command();
+        put(&mut buffer, "a", "2");
+        put(&mut buffer, "a", "3");
+        put(&mut buffer, "b", "1");
+        let first = (Bytes::from_static(b"a"), Some(Bytes::from_static(b"1")));
+        assert_eq!(rows(&buffer), [first]);
+        buffer.next_command();
+        assert_eq!(rows(&buffer).len(), 2);
+        assert_eq!(buffer.get(b"a").and_then(|p| p.row.as_deref()), Some(&b"3"[..]));
+    }
+
+    #[test]
     fn system_rows_are_not_staged() {
         let mut buffer = Buffer::new(true);
         put(&mut buffer, "\0\0\0\0catalog", "1");
@@ -187,6 +238,7 @@ mod tests {
         for key in ["a", "b", "c"] {
             put(&mut buffer, key, "1");
         }
+        buffer.next_command();
         let range = KeyRange { start: Bytes::from_static(b"b"), end: Bytes::new() };
         assert_eq!(buffer.range(&range, ShardId(1)).count(), 2);
         assert_eq!(buffer.range(&range, ShardId(2)).count(), 0);

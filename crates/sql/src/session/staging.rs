@@ -2,12 +2,9 @@
 
 use super::Session;
 use super::txn::Exec;
-use base::{Error, ShardId, SqlState, StorageId};
+use base::{Error, ShardId, StorageId};
 use std::collections::{BTreeMap, BTreeSet};
 use storage::access::{Key, Write};
-
-/// Most bytes of keys that are remembered of staged parts which do not follow each other in order.
-const REMEMBERED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a transaction has staged.
 #[derive(Debug, Default)]
@@ -16,23 +13,15 @@ pub struct Staged {
     tables: BTreeMap<(StorageId, ShardId), Outline>,
 }
 
-/// The keys of one storage that were staged.
-#[derive(Debug, Default)]
+/// What is known of the keys of one storage that were staged.
+#[derive(Debug)]
 struct Outline {
-    /// A key above it is new.
-    highest: Option<Key>,
-    /// All keys, as long as they fit; then only `highest` says something.
-    keys: BTreeSet<Key>,
-    key_bytes: usize,
-}
-
-/// Whether a key is among those staged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StagedKey {
-    No,
-    Yes,
-    /// Too much was staged to remember each key.
-    Forgotten,
+    /// A key above it was not staged.
+    highest: Key,
+    /// The first and the last command that staged some.
+    commands: (u32, u32),
+    /// A key above it was not staged by the last command.
+    highest_of_last: Key,
 }
 
 impl Staged {
@@ -52,41 +41,43 @@ impl Staged {
         self.parts.keys().copied()
     }
 
+    /// Rows of this storage were staged, in whatever shard.
     pub fn has(&self, storage: StorageId) -> bool {
         self.tables.keys().any(|(staged, _)| *staged == storage)
     }
 
-    /// Whether a key from `start` on may be among those staged.
-    pub fn reaches(&self, shard: ShardId, start: &Key) -> bool {
-        let outline = self.tables.get(&(storage::access::storage_of(start), shard));
-        outline.and_then(|outline| outline.highest.as_ref()).is_some_and(|highest| highest >= start)
+    /// The key may be among those staged.
+    pub fn may_have(&self, shard: ShardId, key: &Key) -> bool {
+        self.tables.get(&(storage::access::storage_of(key), shard)).is_some_and(|outline| outline.highest >= *key)
     }
 
-    pub fn key(&self, shard: ShardId, key: &Key) -> StagedKey {
-        let Some(outline) = self.tables.get(&(storage::access::storage_of(key), shard)) else { return StagedKey::No };
-        if outline.highest.as_ref().is_none_or(|highest| key > highest) {
-            return StagedKey::No;
-        }
-        if outline.keys.contains(key) {
-            StagedKey::Yes
-        } else if outline.key_bytes > REMEMBERED_BYTES_MAX {
-            StagedKey::Forgotten
-        } else {
-            StagedKey::No
-        }
-    }
-
-    fn note(&mut self, shard: ShardId, key: &Key) {
-        let outline = self.tables.entry((storage::access::storage_of(key), shard)).or_default();
-        if outline.highest.as_ref().is_none_or(|highest| key > highest) {
-            outline.highest = Some(key.clone());
-        }
-        if outline.key_bytes <= REMEMBERED_BYTES_MAX && outline.keys.insert(key.clone()) {
-            outline.key_bytes += key.len() + 32;
-            if outline.key_bytes > REMEMBERED_BYTES_MAX {
-                outline.keys.clear();
+    /// Whether a scan by this command of what lies from `start` on sees staged rows: those of the commands before it.
+    ///
+    /// # Errors
+    /// `0A000` if rows that it must see and rows that it must not see were staged.
+    pub fn seen(&self, shard: ShardId, start: &Key, command: u32) -> base::Result<bool> {
+        let Some(outline) = self.tables.get(&(storage::access::storage_of(start), shard)) else { return Ok(true) };
+        match outline.commands {
+            (_, last) if last < command || outline.highest_of_last < *start => Ok(true),
+            (first, _) if first >= command => Ok(false),
+            _ => {
+                Err(Error::unsupported("a statement over a table of which it and a statement before it changed more than fits into memory")
+                    .with_hint("Commit in between."))
             }
         }
+    }
+
+    fn note(&mut self, shard: ShardId, key: &Key, command: u32) {
+        let of = (storage::access::storage_of(key), shard);
+        let new = || Outline { highest: key.clone(), commands: (command, command), highest_of_last: key.clone() };
+        let outline = self.tables.entry(of).or_insert_with(new);
+        if outline.highest < *key {
+            outline.highest = key.clone();
+        }
+        if outline.commands.1 != command || outline.highest_of_last < *key {
+            outline.highest_of_last = key.clone();
+        }
+        outline.commands.1 = command;
     }
 }
 
@@ -100,8 +91,12 @@ impl Session {
         self.lock_for_staging().await?;
         let by_shard = self.txn().buffer.take_tables();
         for (shard, writes) in by_shard {
-            for write in &writes {
-                self.txn().staged.note(shard, &write.key);
+            let command = self.txn().buffer.command();
+            // They are in order: the last of each storage is its highest.
+            let storage = |write: &Write| storage::access::storage_of(&write.key);
+            let last = |(at, write): &(usize, &Write)| writes.get(at + 1).is_none_or(|next| storage(next) != storage(write));
+            for (_, write) in writes.iter().enumerate().filter(last) {
+                self.txn().staged.note(shard, &write.key, command);
             }
             for part in parts(writes, commit_bytes) {
                 let number = self.txn().staged.parts(shard);
@@ -123,25 +118,6 @@ impl Session {
         let wait = self.lock_wait();
         self.lock_tables(&shards, all.into_iter().collect(), true, wait).await
     }
-
-    /// # Errors
-    /// `0A000`: what was staged cannot be read before the commit.
-    pub(crate) fn refuse_staged(&mut self, storage: StorageId) -> base::Result<()> {
-        if self.txn().staged.has(storage) {
-            return Err(staged_read());
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn staged_read() -> Error {
-    Error::unsupported("reading a table in the transaction that wrote more rows into it than fit into memory")
-        .with_hint("Commit first, then read.")
-}
-
-pub(crate) fn forgotten_key() -> Error {
-    let message = format!("uniqueness of more than {REMEMBERED_BYTES_MAX} bytes of keys cannot be checked in one transaction");
-    Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message).with_hint("Load the rows in the order of the key, or in several transactions.")
 }
 
 fn parts(writes: Vec<Write>, bytes_max: usize) -> Vec<Vec<Write>> {

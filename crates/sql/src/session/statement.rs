@@ -109,6 +109,7 @@ impl Session {
             return Err(read_only(planned).into());
         }
         self.txn().used = true;
+        self.txn().buffer.next_command();
         self.statements_run += 1;
         self.statement_schema = Some(planned.schema);
         self.conflict_attempts = 0;

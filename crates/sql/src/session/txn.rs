@@ -11,7 +11,8 @@ use base::{Error, Result, ShardId, SqlState, StorageId, TxnId, Version, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use storage::access::{
-    Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write, storage_of,
+    BASE_GUARDED, Context, Found, Isolation, Key, KeyRange, KeyRead, LockWait, LogPosition, ReadSet, Request, Response, Snapshot, Write,
+    storage_of,
 };
 
 /// What functions that reach into shards answer: a stale plan is not an error of the client's.
@@ -161,7 +162,8 @@ impl Session {
             schema,
             holds_locks: txn.held.contains(&shard),
             seen: txn.seen.get(&shard).copied(),
-            follower: sight.follower,
+            follower: sight.follower && txn.staged.is_empty(),
+            sees_staged: !txn.staged.is_empty(),
         }
     }
 
@@ -208,7 +210,7 @@ impl Session {
         Ok(())
     }
 
-    /// Rows of keys, in the order asked; locked where asked. Does not look at the transaction's own writes.
+    /// Rows of keys, in the order asked; locked where asked. Of the transaction's own writes it shows those that are staged.
     pub(crate) async fn read(
         &mut self,
         shard: ShardId,
@@ -270,13 +272,15 @@ impl Session {
         self.settle().await.err().unwrap_or(error)
     }
 
-    /// One chunk of a range. Does not look at the transaction's own writes.
+    /// One chunk of a range. Of the transaction's own writes it shows those that are staged, if `own` says so.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) async fn scan(
         &mut self,
         shard: ShardId,
         range: KeyRange,
         reverse: bool,
         rows_max: u32,
+        own: bool,
         sight: &mut Sight,
     ) -> Exec<(Vec<(Key, Found)>, Option<Key>)> {
         self.before_read(sight).await?;
@@ -284,7 +288,8 @@ impl Session {
             self.remember_range(shard, range.clone())?;
         }
         loop {
-            let context = self.context(shard, sight);
+            let mut context = self.context(shard, sight);
+            context.sees_staged &= own;
             match self.backend.call(shard, Request::Scan { context, range: range.clone(), reverse, rows_max }).await {
                 Ok(Response::Scanned { rows, resume, snapshot }) => {
                     self.saw_snapshot(snapshot, sight);
@@ -456,6 +461,12 @@ impl Session {
     fn commit_parts(&mut self, marks: Vec<(ShardId, Write)>) -> Vec<CommitPart> {
         let txn = self.txn();
         let mut writes = txn.buffer.by_shard();
+        if !txn.staged.is_empty() {
+            // What the exclusive lock of their table guards needs no version, and what stands on a staged row has none.
+            for write in writes.values_mut().flatten().filter(|write| txn.staged.has(storage_of(&write.key))) {
+                write.base = BASE_GUARDED;
+            }
+        }
         for (shard, mark) in marks {
             writes.entry(shard).or_default().push(mark);
         }

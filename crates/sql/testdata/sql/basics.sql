@@ -98,3 +98,24 @@ INSERT INTO accounts VALUES (7, 'x', 1); INSERT INTO accounts VALUES (7, 'y', 1)
 SELECT * FROM accounts WHERE id = 7;
 --> id | owner | balance
 --> SELECT 0
+
+-- Without a list of columns the last ones may be left out.
+create table fewer (a int primary key, b int default 5, c text default 'x');
+--> CREATE TABLE
+insert into fewer values (1), (2);
+--> INSERT 0 2
+insert into fewer select a + 10, a from fewer;
+--> INSERT 0 2
+insert into fewer (a, b) values (3);
+--> ERROR 42601: INSERT has more target columns than expressions
+insert into fewer values (3, 4), (5);
+--> ERROR 42601: VALUES lists must all be the same length
+insert into fewer values (1, 2, 'c', 4);
+--> ERROR 42601: INSERT has more expressions than target columns
+select * from fewer order by a;
+--> a | b | c
+--> 1 | 5 | x
+--> 2 | 5 | x
+--> 11 | 1 | x
+--> 12 | 2 | x
+--> SELECT 4

@@ -72,6 +72,10 @@ impl Shard {
             Request::Scan { context, range, reverse, rows_max } => {
                 let snapshot = snapshot(context, now);
                 let mut rows = self.range(range, snapshot);
+                let own: BTreeMap<Key, Option<Bytes>> = self.staged_by(context).filter(|(key, _)| in_range(key, range)).collect();
+                rows.retain(|(key, _)| !own.contains_key(key));
+                rows.extend(own.into_iter().filter_map(|(key, row)| Some((key, Found { version: Version::ZERO, row: row? }))));
+                rows.sort_by(|(a, _), (b, _)| a.cmp(b));
                 if *reverse {
                     rows.reverse();
                 }
@@ -113,7 +117,12 @@ impl Shard {
     fn read(&mut self, context: &Context, reads: &[KeyRead], wait: LockWait, now: Version, waited: Duration) -> Answer {
         let (mut rows, mut skipped) = (Vec::new(), Vec::new());
         let snapshot = snapshot(context, now);
+        let own: BTreeMap<Key, Option<Bytes>> = self.staged_by(context).collect();
         for (at, read) in reads.iter().enumerate() {
+            if let Some(row) = own.get(&read.key) {
+                rows.push(row.clone().map(|row| Found { version: Version::ZERO, row }));
+                continue;
+            }
             let Some(mode) = read.lock else {
                 rows.push(self.rows.get(&read.key).and_then(|versions| Self::at(versions, snapshot)));
                 continue;
@@ -139,6 +148,11 @@ impl Shard {
         }
         self.waits.remove(&context.txn);
         Answer::Now(Response::Rows { rows, skipped, snapshot, seen: None })
+    }
+
+    fn staged_by(&self, context: &Context) -> impl Iterator<Item = (Key, Option<Bytes>)> {
+        let staged = self.staged.get(&context.txn).filter(|_| context.sees_staged);
+        staged.into_iter().flatten().map(|write| (write.key.clone(), write.row.clone()))
     }
 
     fn conflicts(&self, txn: TxnId, key: &Key, mode: LockMode) -> BTreeSet<TxnId> {
@@ -224,6 +238,10 @@ impl Shard {
             users.remove(&txn);
         }
     }
+}
+
+fn in_range(key: &Key, range: &KeyRange) -> bool {
+    *key >= range.start && (range.end.is_empty() || *key < range.end)
 }
 
 fn snapshot(context: &Context, now: Version) -> Version {

@@ -4,6 +4,7 @@
 
 mod connections;
 mod directories;
+mod membership;
 mod node;
 mod statements;
 #[path = "../../../server/tests/postgres/wire.rs"]

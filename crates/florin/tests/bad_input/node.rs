@@ -116,6 +116,18 @@ impl Node {
         assert_eq!(self.one("SELECT 'alive'"), "alive");
     }
 
+    /// Waits until it stops by itself; true if it says that it failed.
+    pub fn ended(&mut self) -> bool {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return !status.success();
+            }
+            assert!(begun.elapsed() < ANSWER_MAX, "the node does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// As the power supply would.
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");

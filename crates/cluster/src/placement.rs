@@ -173,8 +173,9 @@ fn downgraded(registry: &Registry, candidates: &BTreeMap<NodeId, Candidate>, cur
 /// True if the zone that was left out of a downgrade can take its part again: one of its replicas has caught up, and a node for the witness is there.
 pub fn is_downgrade_over(registry: &Registry, candidates: &BTreeMap<NodeId, Candidate>, current: &Replicas) -> bool {
     let Some(zone) = registry.downgraded.as_ref() else { return false };
-    let outside = || candidates.values().filter(|c| c.usable() && c.record.locality != *zone && c.alive() && c.alive_for >= SETTLE);
-    outside().count() >= 2 && outside().any(|c| current.learners.contains(&c.record.node) && c.caught_up)
+    let back = |c: &&Candidate| c.usable() && c.record.locality != *zone && c.alive() && c.alive_for >= SETTLE;
+    let outside: Vec<&Candidate> = candidates.values().filter(back).collect();
+    outside.len() >= 2 && outside.iter().any(|c| current.learners.contains(&c.record.node) && c.caught_up)
 }
 
 /// The one that is a witness already, else the least preferred.

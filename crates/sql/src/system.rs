@@ -120,4 +120,4 @@ pub const ACTIVITY: SystemTable = SystemTable {
     ],
 };
 
-pub const ALL: &[SystemTable] = &[NODES, SHARDS, REPLICAS, SCRUB, SESSIONS, SETTINGS, ACTIVITY];
+pub const ALL: &[SystemTable] = &[NODES, SHARDS, REPLICAS, SESSIONS, SETTINGS, ACTIVITY, SCRUB];

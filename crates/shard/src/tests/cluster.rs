@@ -48,7 +48,7 @@ fn fold(log: &mut ShardLog, record: Record) {
 pub struct Member {
     pub shard: Option<Shard>,
     disk: Disk,
-    rows: MemoryRows,
+    pub rows: MemoryRows,
     boot: u32,
     bootstrap: Option<Bootstrap>,
 }

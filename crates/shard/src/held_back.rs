@@ -42,8 +42,8 @@ impl Shard {
     }
 
     pub(crate) fn hold_back(&mut self, pending: Pending) {
-        if self.settles() && self.held_back.len() < HELD_BACK_MAX {
-            self.held_back.queue.push_back(pending);
+        if self.settles() && self.requests.held_back.len() < HELD_BACK_MAX {
+            self.requests.held_back.queue.push_back(pending);
             return;
         }
         let refusal = match self.consensus.leader() {
@@ -55,15 +55,15 @@ impl Shard {
 
     /// After each event: what was kept goes on, or elsewhere.
     pub(crate) fn release_held_back(&mut self) {
-        if self.held_back.len() == 0 {
+        if self.requests.held_back.len() == 0 {
             return;
         }
         if self.serves() {
-            for pending in self.held_back.take() {
+            for pending in self.requests.held_back.take() {
                 self.run(pending);
             }
         } else if !self.settles() {
-            for pending in self.held_back.take() {
+            for pending in self.requests.held_back.take() {
                 self.hold_back(pending);
             }
         }

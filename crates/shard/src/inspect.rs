@@ -85,7 +85,7 @@ impl Shard {
             schema: self.state.schema,
             last_version: self.state.last_version,
             locks: self.locks.len(),
-            waiting: self.requests.waiting() + self.held_back.len(),
+            waiting: self.requests.waiting() + self.requests.held_back.len(),
             prepared: self.state.prepared.len(),
             memory_bytes: self.state.memory(),
             log_bytes: self.consensus.log().bytes(),

@@ -5,6 +5,7 @@
 
 use crate::entry::{LogEntry, Resource};
 use crate::event::ShardEffect;
+use crate::held_back::HeldBack;
 use crate::locks::WaiterId;
 use crate::planted::{self, Bug};
 use crate::read::Seen;
@@ -108,9 +109,13 @@ pub(crate) struct Requests {
     undecided: BTreeMap<TxnId, Mono>,
     pub settling: Settling,
     pub schema_changed: bool,
+<<<<<<< HEAD
     /// Transactions whose locks were given up because their gateway was silent, with when that was. What they still ask for may
     /// have been answered before; it must not lock anew what others have changed since.
     dropped: BTreeMap<TxnId, Mono>,
+=======
+    pub held_back: HeldBack,
+>>>>>>> f7a0358 (Keep what is held back among the requests)
 }
 
 impl Requests {
@@ -157,7 +162,7 @@ impl Shard {
         if let Request::CancelWait { txn } = request {
             let canceled = Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request");
             self.fail_waits(txn, &canceled);
-            for pending in self.held_back.take_waits_of(txn) {
+            for pending in self.requests.held_back.take_waits_of(txn) {
                 self.refuse(pending.from, pending.id, Refusal::Error(canceled.clone()));
             }
             return;
@@ -571,7 +576,7 @@ impl Shard {
 
     pub(crate) fn refuse_all_waiting(&mut self, refusal: &Refusal) {
         let mut waiting = self.take_waiting();
-        waiting.extend(self.held_back.take());
+        waiting.extend(self.requests.held_back.take());
         for pending in waiting {
             self.refuse(pending.from, pending.id, refusal.clone());
         }

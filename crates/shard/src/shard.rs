@@ -9,7 +9,6 @@ use crate::entry::LogEntry;
 use crate::event::{Control, ShardEffect, ShardEvent};
 use crate::flush::Flushing;
 use crate::handover::Handing;
-use crate::held_back::HeldBack;
 use crate::locks::Locks;
 use crate::members::Members;
 use crate::memlog::{Base, MemLog, Sendable};
@@ -97,7 +96,6 @@ pub struct Shard {
     pub(crate) clock: HybridClock,
     pub(crate) locks: Locks,
     pub(crate) requests: Requests,
-    pub(crate) held_back: HeldBack,
     pub(crate) held: BTreeMap<u64, Vec<Held>>,
     pub(crate) effects: Vec<ShardEffect>,
     pub(crate) flushing: Flushing,
@@ -207,7 +205,6 @@ impl Shard {
             clock,
             locks: Locks::default(),
             requests: Requests::default(),
-            held_back: HeldBack::default(),
             held: BTreeMap::new(),
             effects: Vec::new(),
             flushing: Flushing::new(now.mono, standing.index),

@@ -262,7 +262,7 @@ fn what_is_nested_within_the_limit_is_parsed_in_no_time() {
 }
 
 /// So many numbers, in statements of a thousand.
-fn numbers(client: &Client, table: &str, count: usize) {
+fn numbers(client: &Client<'_>, table: &str, count: usize) {
     for from in (0..count).step_by(1_000) {
         let rows: Vec<String> = (from..count.min(from + 1_000)).map(|i| format!("({i})")).collect();
         client.run(&format!("INSERT INTO {table} VALUES {}", rows.join(",")));
@@ -271,7 +271,8 @@ fn numbers(client: &Client, table: &str, count: usize) {
 
 #[test]
 fn a_statement_does_not_see_its_own_rows() {
-    let client = World::new().open("florin");
+    let world = World::new();
+    let client = world.open("florin");
     client.run("CREATE TABLE n (a int)");
     numbers(&client, "n", 5_000);
     client.run("BEGIN");
@@ -284,7 +285,8 @@ fn a_statement_does_not_see_its_own_rows() {
 
 #[test]
 fn a_transaction_reads_and_changes_what_it_has_staged() {
-    let client = World::new().open("florin");
+    let world = World::new();
+    let client = world.open("florin");
     client.run("CREATE TABLE s (a int PRIMARY KEY, t text)");
     let filler = "x".repeat(60_000);
     client.run("BEGIN");

@@ -20,6 +20,8 @@ pub use utility::Utility;
 pub const STATEMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deepest nesting of parentheses, subqueries and operators of different strength.
 const NESTING_MAX: usize = 200;
+/// Most tokens that are read for one text which makes the library read some of it again and again.
+const READ_TOKENS_MAX: usize = 4_000_000;
 /// Most operators in one chain (`a + b + c …`), each of which is one level of the parse tree.
 const CHAIN_MAX: usize = 1_500;
 
@@ -129,31 +131,72 @@ pub(crate) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
+/// What is open at some place of a text.
+#[derive(Default)]
+struct Open {
+    /// Operators since the last comma.
+    chain: usize,
+    /// How many parentheses in a row open here where a table may stand, up to this one.
+    tables: usize,
+    /// How often the library reads what this parenthesis holds.
+    readings: usize,
+}
+
 /// The library's tree is as deep as a chain of operators is long, and whoever walks it recurses: so both are bounded before parsing.
+///
+/// So is what is read anew: of `FROM (((SELECT …` the library takes each parenthesis for a subquery first, and where a join follows it reads
+/// the same again as a table.
 fn check_shape(tokens: &[TokenWithSpan]) -> Result<()> {
-    // Operators since the last comma, at each open parenthesis.
-    let mut chains = vec![0usize];
-    for token in tokens {
-        let nested = chains.len() > 1;
-        let chain = chains.last_mut().expect("never empty");
+    let mut open = vec![Open::default()];
+    let mut readings = 1usize;
+    let mut before = Before::Other;
+    for token in tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))) {
+        let nested = open.len() > 1;
+        let top = open.last_mut().expect("never empty");
+        let mut now = Before::Other;
         match &token.token {
-            Token::LParen | Token::LBracket => chains.push(0),
-            Token::RParen | Token::RBracket if nested => drop(chains.pop()),
-            Token::Comma | Token::SemiColon => *chain = 0,
-            Token::Word(word) if word.quote_style.is_none() => {
-                let links = ["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"];
-                *chain += usize::from(links.iter().any(|link| link.eq_ignore_ascii_case(&word.value)));
+            Token::LParen | Token::LBracket => {
+                let tables = match before {
+                    Before::Table => 1,
+                    Before::Opening if top.tables > 0 => top.tables + 1,
+                    _ => 0,
+                };
+                open.push(Open { chain: 0, tables, readings: 1 });
+                now = Before::Opening;
             }
-            Token::Whitespace(_) | Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) => {}
-            Token::Placeholder(_) | Token::Period => {}
-            _ => *chain += 1,
+            Token::RParen | Token::RBracket if nested => readings /= open.pop().map_or(1, |closed| closed.readings),
+            Token::Comma => (top.chain, now) = (0, Before::Table),
+            Token::SemiColon => top.chain = 0,
+            Token::Word(word) if word.quote_style.is_none() => {
+                let is = |list: &[&str]| list.iter().any(|w| w.eq_ignore_ascii_case(&word.value));
+                top.chain += usize::from(is(&["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "IS", "COLLATE"]));
+                if is(&["FROM", "JOIN", "LATERAL", "USING"]) {
+                    now = Before::Table;
+                } else if before == Before::Opening && top.tables > 1 && is(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                    top.readings = top.tables;
+                    readings = readings.saturating_mul(top.tables);
+                }
+            }
+            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
+            _ => top.chain += 1,
         }
-        let too_long = chains.last().is_some_and(|chain| *chain > CHAIN_MAX);
-        if chains.len() > NESTING_MAX || too_long {
+        before = now;
+        let too_long = open.last().is_some_and(|open| open.chain > CHAIN_MAX);
+        let too_often = readings > 1 && readings.saturating_mul(tokens.len()) > READ_TOKENS_MAX;
+        if open.len() > NESTING_MAX || too_long || too_often {
             return Err(too_deep());
         }
     }
     Ok(())
+}
+
+/// What stands before a token, as far as it matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// A table may follow.
+    Table,
+    Opening,
+    Other,
 }
 
 fn too_deep() -> Error {

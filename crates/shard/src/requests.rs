@@ -109,13 +109,10 @@ pub(crate) struct Requests {
     undecided: BTreeMap<TxnId, Mono>,
     pub settling: Settling,
     pub schema_changed: bool,
-<<<<<<< HEAD
     /// Transactions whose locks were given up because their gateway was silent, with when that was. What they still ask for may
     /// have been answered before; it must not lock anew what others have changed since.
     dropped: BTreeMap<TxnId, Mono>,
-=======
     pub held_back: HeldBack,
->>>>>>> f7a0358 (Keep what is held back among the requests)
 }
 
 impl Requests {

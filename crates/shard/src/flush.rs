@@ -497,7 +497,13 @@ fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, 
     {
         out.push(Space::History, keys::history_key(key, before), Some(keys::history_value(version, Some(&value[8..]))));
     }
-    become_current(out, version, key, row);
+    match row {
+        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
+        None => {
+            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
+            out.push(Space::Current, key.clone(), None);
+        }
+    }
     Ok(())
 }
 

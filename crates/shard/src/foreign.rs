@@ -24,7 +24,7 @@ pub fn read_foreign(bytes: &Bytes) {
     }
     // Refusals are as good as values; neither may panic.
     let _ = Members::read(&mut Reader::new(bytes.clone()));
-    let _ = outcomes::Outcomes::read(&mut Reader::new(bytes.clone()));
+    let _ = outcomes::Outcomes::read(&mut Reader::new(bytes.clone()), outcomes::OUTCOMES_MAX);
     let _ = keys::read_history_key(bytes);
     let _ = keys::read_history_value(bytes);
     let _ = keys::read_staged_value(bytes);

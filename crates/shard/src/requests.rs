@@ -309,10 +309,10 @@ impl Shard {
     }
 
     /// The locks of these were given up while their gateway may still go on.
-    pub(crate) fn remember_dropped(&mut self, txns: &[TxnId]) {
+    pub(crate) fn remember_dropped(&mut self, txns: impl Iterator<Item = TxnId>) {
         let now = self.now.mono;
         self.requests.dropped.retain(|_, since| now.since(*since) < DROPPED_KEPT);
-        self.requests.dropped.extend(txns.iter().map(|txn| (*txn, now)));
+        self.requests.dropped.extend(txns.map(|txn| (txn, now)));
         while self.requests.dropped.len() > DROPPED_MAX {
             // Ids grow with time.
             self.requests.dropped.pop_first();

@@ -132,7 +132,7 @@ impl Shard {
             return;
         }
         let range = KeyRange { start: self.scrubbing.cursor.clone(), end: Bytes::new() };
-        let (hash, rows, end) = match self.state.scan_rows(&range, false, CHUNK_ROWS, beat.closed, true) {
+        let (hash, rows, end) = match self.state.scan_rows(&range, false, CHUNK_ROWS, beat.closed, None, true) {
             // An undecided transaction is in the way: later.
             Ok(scanned) if scanned.blocked.is_some() => {
                 self.scrubbing.next_at = Some(self.now.mono.after(CHUNK_PAUSE));
@@ -292,7 +292,7 @@ impl Shard {
     fn hash_range(&self, mut range: KeyRange, version: Version) -> Result<u64> {
         let (mut hash, mut rows) = (Fnv::default(), 0);
         loop {
-            let scanned = self.state.scan_rows(&range, false, CHUNK_ROWS, version, true)?;
+            let scanned = self.state.scan_rows(&range, false, CHUNK_ROWS, version, None, true)?;
             scanned.rows.iter().for_each(|(key, found)| hash.row(key, found));
             rows += scanned.rows.len();
             match scanned.resume {

@@ -315,7 +315,7 @@ impl Shard {
         over.extend(self.state.staged.keys().copied());
         over.retain(|txn| gone(txn) && !self.state.prepared.contains_key(txn));
         if !over.is_empty() {
-            self.remember_dropped(&over);
+            self.remember_dropped(over.iter().copied());
         }
         for txn in over {
             self.end(txn);

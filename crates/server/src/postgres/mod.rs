@@ -231,7 +231,7 @@ impl SqlServer {
         greeting: BytesMut,
     ) {
         let startup::Client { stream, user, database, parameters, minor, buffer } = client;
-        let again = |stream| startup::Client { stream, user, database, parameters, minor, buffer };
+        let again = move |stream| startup::Client { stream, user, database, parameters, minor, buffer };
         let socket = match stream {
             stream::Stream::Plain(socket) => socket.into_std(),
             encrypted => return connection::serve(self, session, again(encrypted), answers, greeting).await,

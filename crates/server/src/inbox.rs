@@ -73,6 +73,11 @@ impl Inbox {
         self.push(Input::Event(event));
     }
 
+    /// True if something could be taken at once.
+    pub fn has_ready(&self) -> bool {
+        !self.lock().ready.is_empty()
+    }
+
     /// Waits for room, then takes all of them in order.
     pub async fn push_when_room(&self, inputs: impl IntoIterator<Item = Input>) {
         let mut inputs = Some(inputs);

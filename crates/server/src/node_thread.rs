@@ -170,7 +170,7 @@ impl<D: Devices> NodeThread<D> {
             if timer.deadline() != self.next_tick.into() {
                 timer.as_mut().reset(self.next_tick.into());
             }
-            let busy = self.node.has_work() || self.inbox.len() > 0;
+            let busy = self.node.has_work() || self.inbox.has_ready();
             if busy {
                 tokio::task::yield_now().await;
             }

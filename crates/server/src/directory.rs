@@ -164,7 +164,11 @@ impl Directory {
     fn load(&self) -> Result<Identity> {
         let path = self.path.join(IDENTITY_FILE);
         let bytes = std::fs::read(&path).map_err(|error| failed(&path, &error))?;
-        let damaged = |error: serde_json::Error| Error::new(SqlState::DATA_CORRUPTED, format!("{} is damaged: {error}", path.display()));
+        let damaged = |error: serde_json::Error| {
+            Error::new(SqlState::DATA_CORRUPTED, format!("{} is damaged: {error}", path.display())).with_hint(
+            "restore the file; or, if other nodes have the data, give the machine an empty directory, join it anew, and remove its old number",
+        )
+        };
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
         match value.get("format").and_then(serde_json::Value::as_u64) {
             Some(format) if format > u64::from(FORMAT) => Err(Error::unsupported(format!(

@@ -210,8 +210,9 @@ impl<D: Devices> NodeThread<D> {
         if self.node.has_work() {
             self.node.go_on(self.clock.now(), &mut self.effects);
         }
-        self.dispatch();
+        // Before the answers: who was told of a new password must not get in without it.
         self.publish();
+        self.dispatch();
         self.metrics.node_batches.add(1);
         self.metrics.node_events.add(inputs);
         self.metrics.node_busy_micros.add(awake.elapsed().as_micros() as u64);

@@ -46,7 +46,8 @@ pub fn foreign_samples() -> Vec<Bytes> {
         LogEntry::Handover { to: NodeId(2), locks: Vec::new() },
     ];
     let items: Vec<Item> = Vec::new();
-    let raft = raft::eraftpb::Message { from: 1, to: 2, term: 5, index: 7, ..Default::default() };
+    let raft =
+        raft::eraftpb::Message { msg_type: raft::eraftpb::MessageType::MsgAppend, from: 1, to: 2, term: 5, index: 7, ..Default::default() };
     let messages = [
         Wire::Raft(raft),
         Wire::RowsWanted { transfer: 1, number: 2, lost: true },

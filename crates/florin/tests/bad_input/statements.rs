@@ -74,7 +74,7 @@ fn a_copy_that_breaks_off_leaves_nothing_behind() {
     wrong.send(&[framed(b'd', b"no number\tx\n"), framed(b'c', b"")].concat());
     let error = wrong.until(b'Z').into_iter().find(|message| message.0 == b'E').expect("an error");
     assert_eq!(field(&error.1, b'C'), "22P02");
-    assert!(field(&error.1, b'W').contains("line 2001"), "the place is told: {}", field(&error.1, b'W'));
+    assert!(field(&error.1, b'D').contains("line 2001"), "the place is told: {}", field(&error.1, b'D'));
     wrong.send(&framed(b'Q', b"SELECT 1\0"));
     wrong.until(b'Z');
     let mut other_message = begin();

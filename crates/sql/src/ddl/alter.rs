@@ -180,7 +180,7 @@ impl Session {
         for check in &mut new.checks {
             let mut expression = crate::parse::parse_expression(&check.expression)?;
             rename_in(&mut expression, from, to);
-            check.expression = expression.to_string();
+            check.expression = crate::parse::kept_text(&expression)?;
         }
         check_expressions(&new)?;
         self.put_table(new)?;

@@ -36,7 +36,7 @@ pub fn of_table(constraint: &ast::TableConstraint) -> Result<Constraint> {
             Ok(Constraint::Unique { name: unique.name.as_ref().map(fold), columns: columns(&unique.columns)? })
         }
         ast::TableConstraint::Check(check) => {
-            Ok(Constraint::Check { name: check.name.as_ref().map(fold), expression: check.expr.to_string(), column: None })
+            Ok(Constraint::Check { name: check.name.as_ref().map(fold), expression: crate::parse::kept_text(&check.expr)?, column: None })
         }
         ast::TableConstraint::ForeignKey(_) => Err(foreign_key()),
         other => Err(Error::unsupported(format!("the constraint {other}"))),

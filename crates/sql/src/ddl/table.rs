@@ -360,7 +360,7 @@ fn column_option(option: &ast::ColumnOptionDef, name: &str, at: usize, ty: Type,
     match &option.option {
         ast::ColumnOption::Null => {}
         ast::ColumnOption::NotNull => column.not_null = true,
-        ast::ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
+        ast::ColumnOption::Default(expr) => column.default = Some(crate::parse::kept_text(expr)?),
         ast::ColumnOption::PrimaryKey(_) => {
             draft.constraints.push(Constraint::PrimaryKey { name: constraint_name, columns: vec![name.to_owned()] });
         }
@@ -368,7 +368,7 @@ fn column_option(option: &ast::ColumnOptionDef, name: &str, at: usize, ty: Type,
             draft.constraints.push(Constraint::Unique { name: constraint_name, columns: vec![name.to_owned()] });
         }
         ast::ColumnOption::Check(check) => {
-            let expression = check.expr.to_string();
+            let expression = crate::parse::kept_text(&check.expr)?;
             draft.constraints.push(Constraint::Check { name: constraint_name, expression, column: Some(name.to_owned()) });
         }
         ast::ColumnOption::ForeignKey(_) => return Err(constraint::foreign_key()),

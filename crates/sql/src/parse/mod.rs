@@ -68,6 +68,18 @@ pub fn parse_expression(sql: &str) -> Result<ast::Expr> {
     }
 }
 
+/// The text under which the catalog keeps an expression.
+///
+/// # Errors
+/// `0A000` for the few expressions whose text would not read as the same expression.
+pub fn kept_text(expression: &ast::Expr) -> Result<String> {
+    let text = expression.to_string();
+    match parse_expression(&text) {
+        Ok(again) if again == *expression || again.to_string() == text => Ok(text),
+        _ => Err(Error::unsupported(format!("keeping the expression {text}")).with_hint("Put parentheses around its parts.")),
+    }
+}
+
 /// A query of the catalog (a view).
 pub fn parse_query(sql: &str) -> Result<Box<ast::Query>> {
     parser_of(sql, &Bounded::new())?.0.parse_query().map_err(|error| syntax_error(sql, &error))

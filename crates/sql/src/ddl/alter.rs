@@ -221,7 +221,7 @@ impl Session {
                 new.columns[at].not_null = false;
             }
             ast::AlterColumnOperation::SetDefault { value } => {
-                new.columns[at].default = Some(value.to_string());
+                new.columns[at].default = Some(crate::parse::kept_text(value)?);
                 check_expressions(&new)?;
             }
             ast::AlterColumnOperation::DropDefault => new.columns[at].default = None,

@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 /// Space that is left free for the engine's own work (flushes and merges of what was accepted).
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// Below this much free space nothing is written at all, not even removals or what is buffered.
+const LEAST_BYTES: u64 = 1024 * 1024;
 /// Block cache unless said otherwise.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Size at which a shard's memtable is written out.
@@ -160,12 +162,16 @@ impl Engine {
 
     /// Whether a write of this size may go to the engine.
     fn check_room(&self, bytes: u64) -> Result<()> {
+        // Journal, memtable's file, and a merge of it.
+        self.check_free(self.options.reserve_bytes.saturating_add(bytes.saturating_mul(3)))
+    }
+
+    /// Whether the engine may write at all: it stops for good after a write for which there was no space.
+    fn check_free(&self, wanted: u64) -> Result<()> {
         let status = rustix::fs::statvfs(&self.directory).map_err(|error| {
             Error::new(SqlState::IO_ERROR, format!("cannot tell the free space of {}: {error}", self.directory.display()))
         })?;
         let free = status.f_bavail.saturating_mul(status.f_frsize);
-        // Journal, memtable's file, and a merge of it.
-        let wanted = self.options.reserve_bytes.saturating_add(bytes.saturating_mul(3));
         if free >= wanted {
             return Ok(());
         }
@@ -212,9 +218,11 @@ impl RowStore for FjallStore {
 
     fn write(&self, batch: Batch) -> Result<()> {
         let bytes: usize = batch.changes.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
-        // Removals are let through: they are what makes room.
         if batch.changes.iter().any(|(_, _, value)| value.is_some()) {
             self.engine.check_room(bytes as u64)?;
+        } else {
+            // Removals may use the reserve: they are what makes room.
+            self.engine.check_free(LEAST_BYTES.saturating_add(bytes as u64))?;
         }
         let keyspace = self.keyspace()?;
         let mut into = OwnedWriteBatch::with_capacity(self.engine.database.clone(), batch.changes.len());
@@ -229,6 +237,8 @@ impl RowStore for FjallStore {
     }
 
     fn sync(&self) -> Result<()> {
+        // What was written may still have to reach the journal's file.
+        self.engine.check_free(LEAST_BYTES)?;
         self.engine.check(self.engine.database.persist(PersistMode::SyncAll))
     }
 

@@ -153,8 +153,9 @@ impl Shard {
         let ask = Wire::ScrubAsk { number, start: range.start, end: end.clone(), version: beat.closed, index: beat.index };
         let members = self.consensus.members().clone();
         let with_rows = |node: &NodeId| *node != self.config.node && !members.witnesses.contains(node);
-        let near = |node: &NodeId| self.consensus.progress(*node).is_some_and(|(matched, active)| active && matched > 0);
-        let asked: Vec<NodeId> = members.all().into_iter().filter(with_rows).filter(near).collect();
+        // Also one that is silent just now: the library forgets who was active with each election timeout.
+        let known = |node: &NodeId| self.consensus.progress(*node).is_some_and(|(matched, _)| matched > 0);
+        let asked: Vec<NodeId> = members.all().into_iter().filter(with_rows).filter(known).collect();
         for node in &asked {
             self.send_wire(*node, &ask);
         }
@@ -190,7 +191,12 @@ impl Shard {
         } else {
             self.scrubbing.status.differences += 1;
             self.judge_difference(groups);
-            self.chunk_agrees(asked);
+            if self.handing.is_some() {
+                // If it comes to nothing, the same chunk is judged again.
+                self.scrubbing.next_at = Some(self.now.mono.after(ANSWER_WAIT));
+            } else {
+                self.chunk_agrees(asked);
+            }
         }
     }
 
@@ -317,9 +323,8 @@ impl Shard {
         }
         if self.consensus.is_leader() {
             let members = self.consensus.members().list();
-            let other = members.voters.into_iter().find(|node| {
-                *node != self.config.node && self.consensus.progress(*node).is_some_and(|(matched, active)| active && matched > 0)
-            });
+            let known = |node: &NodeId| self.consensus.progress(*node).is_some_and(|(matched, _)| matched > 0);
+            let other = members.voters.into_iter().find(|node| *node != self.config.node && known(node));
             if let Some(to) = other {
                 self.hand_over(to);
             }

@@ -304,6 +304,8 @@ fn a_flipped_bit_on_disk_is_found_when_it_is_read_and_cleared_away() {
     }
     let mut files = Vec::new();
     table_files(directory.path(), &mut files);
+    // The tables with rows: the engine's own, which it reads when it opens, are small.
+    files.retain(|file| std::fs::metadata(file).unwrap().len() > 32 * 1024);
     assert!(!files.is_empty(), "rows were written out to tables");
     for file in &files {
         let mut bytes = std::fs::read(file).unwrap();

@@ -4,6 +4,7 @@ use super::{Findings, Pace, Workload};
 use crate::check::Fate;
 use crate::check::facts::Inserts;
 use crate::client::{Client, Task};
+use crate::queue::{Micros, SECOND};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -11,12 +12,16 @@ use std::rc::Rc;
 /// Few values, so that the index has many entries of each.
 const TAGS: u64 = 5;
 
+/// Least time between two comparisons of index and table.
+const COMPARISON_PAUSE: Micros = SECOND;
+
 #[derive(Default)]
 struct Record {
     inserts: Inserts,
     last: Vec<(u64, i64)>,
     disagreements: Vec<String>,
     comparisons: u64,
+    last_comparison: Micros,
 }
 
 pub struct InsertRows {
@@ -41,6 +46,16 @@ impl InsertRows {
             }
         }
         self.record.borrow_mut().inserts.record(key, content, fate);
+    }
+
+    /// A comparison reads all rows: the more clients insert, the fewer of them compare.
+    fn comparison_is_due(&self, client: &Client) -> bool {
+        let mut record = self.record.borrow_mut();
+        let due = client.now() >= record.last_comparison + COMPARISON_PAUSE;
+        if due {
+            record.last_comparison = client.now();
+        }
+        due
     }
 
     /// Both ways to the same rows, in one snapshot.
@@ -83,7 +98,7 @@ impl Workload for InsertRows {
             let mut number = 0;
             while self.pace.next(&client).await {
                 number += 1;
-                if client.one_in(20) {
+                if client.one_in(20) && self.comparison_is_due(&client) {
                     self.compare(&client).await;
                 } else {
                     self.insert(&client, u64::from(client.id) * 1_000_000 + number).await;

@@ -218,6 +218,10 @@ impl Core {
         let before = std::mem::replace(&mut self.registry, registry);
         self.tell_downgrade(before.downgraded.as_ref());
         self.tell_peers();
+        // Before anything that follows from it: who is handed a leadership must know why, or would hand it back.
+        for peer in self.peers() {
+            self.out.push(peer.node, Message::Registry(Box::new(self.registry.clone())));
+        }
         self.rounds.placement = self.now.mono;
     }
 

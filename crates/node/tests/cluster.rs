@@ -238,6 +238,22 @@ fn a_drain_by_command_ends_when_leadership_is_elsewhere_and_costs_no_statement_a
 }
 
 #[test]
+fn a_drained_node_is_not_handed_back_what_it_led_whatever_the_moment() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let operator = world.connect(NodeId(3));
+    for phase in 0..24 {
+        world.until("the preferred zone leads", |w| w.leader(0) == Some(N1) && w.leader(1) == Some(N1));
+        world.ticks(160 + phase);
+        world.ask(operator, "SELECT florin.drain(1)").ok();
+        for tick in 0..40 {
+            assert!(world.leader(0) != Some(N1) && world.leader(1) != Some(N1), "phase {phase}: it leads again after {tick} ticks");
+            world.tick();
+        }
+        world.ask(operator, "SELECT florin.undrain(1)").ok();
+    }
+}
+
+#[test]
 fn a_drain_that_has_nowhere_to_go_says_so() {
     let mut world = with_table(LocalityMode::Single, 1);
     assert_eq!(world.query(N1, "SELECT florin.drain(1)").state(), "55000");

@@ -52,12 +52,15 @@ pub fn unify(plan: LogicalPlan) -> Result<LogicalPlan> {
     let changed = Cell::new(false);
     let unified = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Union(union) => {
-            let columns = differing(&union);
+            // The analyzer gave each input the union's own schema; what an input says of itself is in its expressions.
+            let own = |input: &Arc<LogicalPlan>| input.as_ref().clone().recompute_schema().map(Arc::new);
+            let inputs = union.inputs.iter().map(own).collect::<Result<Vec<_>>>()?;
+            let columns = differing(&inputs);
             if columns.is_empty() {
                 return Ok(Transformed::no(LogicalPlan::Union(union)));
             }
             changed.set(true);
-            let inputs = union.inputs.iter().map(|input| with_types(input, &columns).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+            let inputs = inputs.iter().map(|input| with_types(input, &columns).map(Arc::new)).collect::<Result<Vec<_>>>()?;
             Ok(Transformed::yes(LogicalPlan::Union(Union::try_new(inputs)?)))
         }
         other if changed.get() => other.recompute_schema().map(Transformed::yes),
@@ -67,9 +70,9 @@ pub fn unify(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// Columns about which the inputs say different things, and the type that they have together.
-fn differing(union: &Union) -> Vec<(usize, PgType)> {
+fn differing(inputs: &[Arc<LogicalPlan>]) -> Vec<(usize, PgType)> {
     let column = |column: usize| {
-        let fields: Vec<_> = union.inputs.iter().filter_map(|input| input.schema().fields().get(column)).collect();
+        let fields: Vec<_> = inputs.iter().filter_map(|input| input.schema().fields().get(column)).collect();
         let (first, rest) = fields.split_first()?;
         let same = rest.iter().all(|field| field.metadata() == first.metadata());
         let carried = rest.iter().all(|field| field.data_type() == first.data_type());
@@ -79,7 +82,7 @@ fn differing(union: &Union) -> Vec<(usize, PgType)> {
         let types: Vec<PgType> = fields.iter().map(|field| PgType::of_field(field)).collect();
         Some((column, common(&types, first.data_type())))
     };
-    (0..union.schema.fields().len()).filter_map(column).collect()
+    (0..inputs.first().map_or(0, |input| input.schema().fields().len())).filter_map(column).collect()
 }
 
 fn common(types: &[PgType], carrier: &DataType) -> PgType {

@@ -151,6 +151,16 @@ fn join(recovered: Option<ShardLog>, standing: &Standing) -> Result<Recovered> {
     Ok(Recovered { log, hard, records })
 }
 
+fn part_of(damaged: bool, standing: &Standing) -> Part {
+    match (damaged, standing.rows) {
+        (true, _) => Part::Silent,
+        (false, true) => Part::Full,
+        (false, false) if standing.is_known() => Part::Rowless,
+        // New here, or all that it had promised to keep is gone: it must not help to elect anyone.
+        (false, false) => Part::Silent,
+    }
+}
+
 impl Shard {
     /// # Errors
     /// If the store cannot be read, or holds what this program does not understand.
@@ -173,13 +183,7 @@ impl Shard {
             standing.rows = false;
             recovered.records.insert(0, Record::Removed);
         }
-        let part = match (damaged, standing.rows) {
-            (true, _) => Part::Silent,
-            (false, true) => Part::Full,
-            (false, false) if standing.is_known() => Part::Rowless,
-            // New here, or all that it had promised to keep is gone: it must not help to elect anyone.
-            (false, false) => Part::Silent,
-        };
+        let part = part_of(damaged, &standing);
         if standing.rows {
             let members = standing.members.clone();
             recovered.log.sendable = Some(Sendable { index: standing.index, term: standing.term, members });

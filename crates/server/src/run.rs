@@ -92,18 +92,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
 
     let memory_bytes = options.memory_bytes.unwrap_or_else(default_memory).max(MEMORY_BYTES_MIN);
     let (devices, files, stores) = LocalDevices::open(&directory, memory_bytes, Arc::clone(&inbox), Arc::clone(&metrics))?;
-    let config = NodeConfig {
-        node: place.node,
-        boot: place.boot,
-        locality: options.locality.clone(),
-        address: own.address.clone(),
-        sql_address: own.sql_address.clone(),
-        seed: u64::from_ne_bytes(crate::postgres::credentials::random()),
-        shards: place.shards,
-        start: place.start,
-        memory_bytes,
-        sizes: node::config::Sizes::default(),
-    };
+    let config = config_of(&place, &options, &own, memory_bytes);
     let mut stopped = shared.stopped.subscribe();
     let start = node_thread::Start {
         config,
@@ -132,6 +121,21 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     };
     announce(&options, &own, http_address.as_deref());
     wait_for_end(&inbox, &mut stopped, &mut expelled).await
+}
+
+fn config_of(place: &Place, options: &Options, own: &PeerRecord, memory_bytes: u64) -> NodeConfig {
+    NodeConfig {
+        node: place.node,
+        boot: place.boot,
+        locality: options.locality.clone(),
+        address: own.address.clone(),
+        sql_address: own.sql_address.clone(),
+        seed: u64::from_ne_bytes(crate::postgres::credentials::random()),
+        shards: place.shards,
+        start: place.start.clone(),
+        memory_bytes,
+        sizes: node::config::Sizes::default(),
+    }
 }
 
 /// Answers the address at which the pages are.

@@ -162,6 +162,6 @@ mod tests {
     fn no_commit_after_a_fault_is_a_gap_to_the_end() {
         let board = Board::new(1, 1, Instant::now());
         *board.commits.lock().expect("no holder panics") = vec![1_000];
-        assert_eq!(board.longest_pause(2_000, 5_000_000), Pause { from: 2_000, to: 5_000_000 });
+        assert_eq!(board.longest_pause(2_000, 5_000_000), Pause { from: 1_000, to: 5_000_000 });
     }
 }

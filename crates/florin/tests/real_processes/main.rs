@@ -98,8 +98,8 @@ fn a_killed_leader_is_replaced_and_comes_back() {
 
 #[test]
 fn a_drained_leader_hands_over_comes_back_and_no_request_fails() {
-    let _alone = alone();
-    let Some(cluster) = Cluster::start("drain") else { return };
+    let mut kept = alone();
+    let Some(cluster) = kept.take().or_else(start_cluster) else { return };
     let traffic = Traffic::start(&cluster);
     std::thread::sleep(CALM);
     let leader = cluster.leader();
@@ -118,6 +118,7 @@ fn a_drained_leader_hands_over_comes_back_and_no_request_fails() {
     let gap = told.longest_gap(from, until);
     println!("drain: {} commits, longest gap {} ms", told.acknowledged(), gap.as_millis());
     assert!(gap <= SWITCH_GAP_MAX, "nobody could commit for {} ms", gap.as_millis());
+    *kept = Some(cluster);
 }
 
 #[test]

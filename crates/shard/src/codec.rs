@@ -30,6 +30,8 @@ pub enum Wire {
         transfer: u64,
         number: u64,
         lost: bool,
+        /// Rows older than this entry would leave a gap before the receiver's log.
+        at_least: u64,
     },
     Rows {
         transfer: u64,
@@ -72,12 +74,13 @@ impl Wire {
     pub fn encode(&self) -> Bytes {
         match self {
             Wire::Raft(message) => encode_raft(message, &message.context),
-            Wire::RowsWanted { transfer, number, lost } => {
-                let mut w = Writer::with_capacity(20);
+            Wire::RowsWanted { transfer, number, lost, at_least } => {
+                let mut w = Writer::with_capacity(28);
                 w.u8(ROWS_WANTED);
                 w.u64(*transfer);
                 w.u64(*number);
                 w.bool(*lost);
+                w.u64(*at_least);
                 w.finish()
             }
             Wire::Rows { transfer, number, items, end } => {
@@ -139,7 +142,7 @@ impl Wire {
         let mut r = Reader::new(bytes);
         let message = match r.u8()? {
             RAFT => Wire::Raft(read_raft(&mut r)?),
-            ROWS_WANTED => Wire::RowsWanted { transfer: r.u64()?, number: r.u64()?, lost: r.bool()? },
+            ROWS_WANTED => Wire::RowsWanted { transfer: r.u64()?, number: r.u64()?, lost: r.bool()?, at_least: r.u64()? },
             ROWS => {
                 let (transfer, number) = (r.u64()?, r.u64()?);
                 let count = r.count(9)?;
@@ -323,7 +326,7 @@ mod tests {
         vec![
             Wire::Raft(append),
             Wire::Raft(snapshot),
-            Wire::RowsWanted { transfer: 1, number: 2, lost: true },
+            Wire::RowsWanted { transfer: 1, number: 2, lost: true, at_least: 7 },
             Wire::Rows {
                 transfer: 1,
                 number: 3,

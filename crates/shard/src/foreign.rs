@@ -50,7 +50,7 @@ pub fn foreign_samples() -> Vec<Bytes> {
         raft::eraftpb::Message { msg_type: raft::eraftpb::MessageType::MsgAppend, from: 1, to: 2, term: 5, index: 7, ..Default::default() };
     let messages = [
         Wire::Raft(raft),
-        Wire::RowsWanted { transfer: 1, number: 2, lost: true },
+        Wire::RowsWanted { transfer: 1, number: 2, lost: true, at_least: 7 },
         Wire::Rows { transfer: 1, number: 2, items, end: None },
         Wire::RowsRefused { transfer: 5 },
     ];

@@ -326,7 +326,7 @@ impl Shard {
     fn message(&mut self, from: NodeId, message: Bytes) {
         match Wire::decode(message) {
             Ok(Wire::Raft(message)) => self.consensus_message(from, message),
-            Ok(Wire::RowsWanted { transfer, number, lost }) => self.rows_wanted(from, transfer, number, lost),
+            Ok(Wire::RowsWanted { transfer, number, lost, at_least }) => self.rows_wanted(from, transfer, number, lost, at_least),
             Ok(Wire::Rows { transfer, number, items, end }) => self.rows_arrived(from, transfer, number, items, end),
             Ok(Wire::RowsRefused { transfer }) => self.rows_refused(from, transfer),
             Ok(Wire::ScrubAsk { number, start, end, version, index }) => {

@@ -128,10 +128,16 @@ fn read_chunk(snapshot: Box<dyn RowSnapshot>, mut cursor: Cursor) -> Result<Read
 impl Shard {
     // The sender.
 
-    pub(crate) fn rows_wanted(&mut self, from: NodeId, transfer: u64, number: u64, lost: bool) {
+    pub(crate) fn rows_wanted(&mut self, from: NodeId, transfer: u64, number: u64, lost: bool, at_least: u64) {
         // A newcomer waits for the flush that follows its joining.
         let known = self.consensus.log().sendable.as_ref().is_some_and(|sendable| sendable.members.contains(from));
         if !self.rows || !self.consensus.is_leader() || !known {
+            self.send_wire(from, &Wire::RowsRefused { transfer });
+            return;
+        }
+        if number == 0 && self.flushing.flushed_index < at_least {
+            // It had flushed more than this leader before it lost its rows: it asks again.
+            self.flush_now();
             self.send_wire(from, &Wire::RowsRefused { transfer });
             return;
         }
@@ -262,7 +268,8 @@ impl Shard {
         incoming.asked = now;
         let (to, transfer, number) = (incoming.from, incoming.transfer, incoming.number);
         let lost = self.consensus.part == Part::Silent;
-        self.send_wire(to, &Wire::RowsWanted { transfer, number, lost });
+        let at_least = self.consensus.log().base().index;
+        self.send_wire(to, &Wire::RowsWanted { transfer, number, lost, at_least });
     }
 
     pub(crate) fn filling(&self) -> bool {
@@ -278,6 +285,12 @@ impl Shard {
         }
         if end.as_ref().is_some_and(|end| end.index < self.consensus.committed() && self.rows) {
             self.transfers.incoming = None;
+            return;
+        }
+        if end.as_ref().is_some_and(|end| end.index < self.consensus.log().base().index) {
+            // The log goes on behind them, with a gap.
+            self.transfers.incoming = None;
+            self.transfers.rowless_since = Some(self.now.mono);
             return;
         }
         let first = number == 0;

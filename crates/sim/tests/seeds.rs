@@ -104,3 +104,9 @@ fn a_witness_hands_its_log_on() {
     passes("witness", 1, 60);
     passes("witness", 159, 60);
 }
+
+/// A damaged replica had flushed more than its leader, whose rows then left a gap before its log.
+#[test]
+fn rows_of_a_leader_that_flushed_less_join_the_log() {
+    passes("disks", 3005, 120);
+}

@@ -37,6 +37,30 @@ fn a_replica_that_missed_the_truncated_log_gets_the_rows() {
 }
 
 #[test]
+fn a_damaged_replica_that_had_flushed_more_than_its_leader_gets_rows_that_join_its_log() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let ahead = if leader == n(1) { n(2) } else { n(1) };
+    fill(&mut cluster, leader, 50);
+    cluster.run(300);
+    cluster.shard(ahead).flush_now();
+    cluster.run_until(2_000, |cluster| cluster.shard(ahead).status().flushed > 40);
+    assert!(cluster.shard(leader).status().flushed < cluster.shard(ahead).status().flushed);
+    cluster.crash(ahead);
+    cluster.damage_log(ahead);
+    cluster.put(leader, "later", "1");
+    cluster.start(ahead);
+    let last = cluster.shard(leader).status().applied;
+    cluster.run_until(10_000, |cluster| {
+        let status = cluster.shard(ahead).status();
+        status.rows && status.applied >= last
+    });
+    cluster.put(leader, "last", "1");
+    cluster.run(1_000);
+    cluster.assert_equal();
+}
+
+#[test]
 fn a_crash_in_the_middle_of_a_transfer_starts_it_again() {
     let mut cluster = Cluster::new(3);
     let leader = cluster.leader();

@@ -5,7 +5,7 @@ use crate::network::{Area, CutId, End};
 use crate::plan::{FaultKind, Planned, Target};
 use crate::process::Life;
 use crate::queue::{Micros, SECOND};
-use crate::world::{Happening, World};
+use crate::world::{Happening, Payload, World};
 use base::{NodeId, Prng};
 use node::event::Event;
 use std::collections::VecDeque;
@@ -80,7 +80,7 @@ impl World {
             }
             FaultKind::Loss => self.network.degrade(planned.amount as u32, 1),
             FaultKind::Slow => self.network.degrade(0, planned.amount as u32),
-            FaultKind::Reset => self.network.reset_all(End::Node(node), now),
+            FaultKind::Reset => self.reset(node),
             FaultKind::DiskStall => self.stall(node, now + (planned.end - planned.start)),
             FaultKind::DiskFull => self.fill(node),
             FaultKind::BitFlip => self.flip(node, &mut prng),
@@ -118,6 +118,17 @@ impl World {
         let power_lost = prng.one_in(2);
         up.iter().for_each(|node| self.kill(*node, power_lost));
         self.faults[number].nodes = up;
+    }
+
+    /// A client's connection breaks for both ends: it is a stream, of which no piece in the middle gets lost.
+    fn reset(&mut self, node: NodeId) {
+        let now = self.now();
+        self.network.reset_all(End::Node(node), now);
+        let Some(process) = self.processes.get_mut(&node) else { return };
+        for (session, client) in std::mem::take(&mut process.sessions) {
+            self.post(node, Event::ClientGone { session });
+            self.send(now, End::Node(node), End::Client(client), Payload::HangUp(session));
+        }
     }
 
     fn pause(&mut self, node: NodeId) {

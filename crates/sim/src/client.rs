@@ -47,6 +47,8 @@ pub struct Hub {
     pub gateways: Vec<NodeId>,
     /// Clients end their loops.
     pub stopping: bool,
+    /// Faults are over.
+    pub calm: bool,
     /// Refusals by code, with one message each.
     pub errors: BTreeMap<String, (u64, String)>,
     /// Transactions refused because something of theirs was lost with a leader: how many, and one of them.
@@ -138,6 +140,10 @@ impl Client {
 
     pub fn now(&self) -> Micros {
         self.hub.borrow().now
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.hub.borrow().calm
     }
 
     pub fn stopping(&self) -> bool {

@@ -272,6 +272,7 @@ impl World {
     pub fn calm(&mut self) {
         let now = self.now();
         self.trace.note(now, || "calm".to_string());
+        self.hub.borrow_mut().calm = true;
         if let Some(rolling) = &mut self.rolling {
             rolling.left.clear();
         }

@@ -49,23 +49,25 @@ pub trait Workload {
 pub struct Pace {
     pub low: Micros,
     pub high: Micros,
+    /// So many times as long while faults strike. Afterwards clients keep to the plan: they are to show that all goes on.
+    pub factor: u64,
 }
 
 impl Pace {
     pub fn from_millis([low, high]: [u64; 2]) -> Pace {
-        Pace { low: low * MILLI, high: high * MILLI }
+        Pace { low: low * MILLI, high: high * MILLI, factor: 1 }
     }
 
-    /// Pauses so many times as long.
     pub fn times(self, factor: u64) -> Pace {
-        Pace { low: self.low * factor, high: self.high * factor }
+        Pace { factor, ..self }
     }
 
     /// Pauses, connects if need be, and answers true; false when the load is over.
     async fn next(self, client: &Client) -> bool {
         loop {
             let pause = client.between(self.low, self.high);
-            client.sleep(pause).await;
+            let factor = if client.is_calm() { 1 } else { self.factor };
+            client.sleep(pause * factor).await;
             if client.stopping() {
                 client.close();
                 return false;

@@ -4,11 +4,13 @@ use crate::directory::Directory;
 use crate::disk::{DiskOptions, DiskReport, DiskThread, FileLogFiles, JobPool};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
+use crate::starting_anew;
 use base::{Error, Result, ShardId};
 use node::event::{DiskError, Event};
 use query::{Engine, EngineOptions};
 use shard::event::{Job, JobDone};
 use sql::engine::EngineCommand;
+use std::path::Path;
 use std::sync::Arc;
 use storage::RowStores;
 use storage::log::LogWrite;
@@ -55,10 +57,10 @@ impl LocalDevices {
             DiskThread::start(files.clone(), DiskOptions::default(), move |report| inbox.event(log_event(report, &metrics)))?
         };
         let jobs = {
-            let (inbox, rows) = (Arc::clone(&inbox), Arc::clone(&rows));
+            let (inbox, rows, path) = (Arc::clone(&inbox), Arc::clone(&rows), directory.path().to_owned());
             JobPool::start(JOB_THREADS, move |shard, done| {
                 if rows.failed() {
-                    stop_at_once("the row store cannot write any more");
+                    row_store_failed(&path);
                 }
                 inbox.event(Event::JobDone { shard, done });
             })?
@@ -89,6 +91,17 @@ fn log_event(report: DiskReport, metrics: &Metrics) -> Event {
         }
         DiskReport::Failed(error) => stop_at_once(&error.to_string()),
     }
+}
+
+/// What it had accepted is in the log, so a row store that only ran out of space is opened again when there is some.
+fn row_store_failed(directory: &Path) -> ! {
+    let why = "the row store cannot write any more";
+    if starting_anew::is_full(directory) {
+        tracing::warn!("{why}, because the disk is full: the node starts anew and goes on when there is space");
+        let error = starting_anew::start_anew();
+        tracing::error!(%error, "the process could not start anew");
+    }
+    stop_at_once(why)
 }
 
 /// A failed write is never tried again: what the disk then has is not known. The next start reads what is there.

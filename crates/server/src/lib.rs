@@ -21,6 +21,7 @@ pub mod options;
 pub mod postgres;
 pub mod run;
 pub mod shared;
+mod starting_anew;
 pub mod transport;
 
 use base::locality::LocalityMode;

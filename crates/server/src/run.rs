@@ -13,6 +13,7 @@ use crate::node_thread;
 use crate::options::{self, Options};
 use crate::postgres::SqlServer;
 use crate::shared::Shared;
+use crate::starting_anew;
 use crate::transport::join::{self, Doorkeeper, Newcomer, PeerRecord};
 use crate::transport::links::Links;
 use crate::transport::{self, Transport, tls};
@@ -43,6 +44,7 @@ const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
 /// Why it could not start, or had to stop.
 pub fn run(options: Options) -> Result<()> {
     raise_file_limit();
+    starting_anew::wait_for_space(&options.data);
     let runtime = runtime()?;
     let outcome = runtime.block_on(serve(&runtime, options));
     runtime.shutdown_timeout(THREADS_MAX);

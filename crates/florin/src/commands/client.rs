@@ -76,7 +76,8 @@ fn from_client(error: &tokio_postgres::Error, address: &str) -> Error {
             }
             converted
         }
-        None if error.to_string().contains("password missing") => {
+        // The driver says so only in the error's cause.
+        None if std::error::Error::source(error).is_some_and(|cause| cause.to_string().contains("password missing")) => {
             Error::new(SqlState::INVALID_PASSWORD, format!("the node at {address} asks for a password"))
                 .with_hint("put it into a file that only you can read, and name the file with --password-file")
         }

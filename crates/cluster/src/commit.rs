@@ -30,6 +30,7 @@ pub enum Failure {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved once, from here to the sender: a box would cost an allocation for each request")]
 pub enum Output {
     Send {
         shard: ShardId,
@@ -250,8 +251,8 @@ impl Commit {
     }
 
     fn acknowledged(&mut self, shard: ShardId, response: Response, outputs: &mut Vec<Output>) {
-        if response != Response::Done {
-            outputs.push(Output::Fault(unexpected(&response)));
+        if !is_acknowledgement(&response, outputs) {
+            return;
         }
         self.participant(shard).acknowledged = true;
         if self.participants.iter().all(|p| p.acknowledged) {
@@ -285,8 +286,8 @@ impl Recovery {
 
     pub fn answered(&mut self, shard: ShardId, response: Response, outputs: &mut Vec<Output>) {
         if let Some(version) = self.decided {
-            if response != Response::Done {
-                outputs.push(Output::Fault(unexpected(&response)));
+            if !is_acknowledgement(&response, outputs) {
+                return;
             }
             self.participant(shard).acknowledged = true;
             if self.participants.iter().all(|p| p.acknowledged) {
@@ -318,6 +319,19 @@ impl Recovery {
 
     fn participant(&mut self, shard: ShardId) -> &mut Participant {
         self.participants.iter_mut().find(|p| p.shard == shard).expect("only participants are asked")
+    }
+}
+
+/// Only a decision's own answer says that it is logged. The answer of an earlier request may have waited its turn meanwhile: the
+/// decision's is still to come. A decision is refused only if it contradicts what is logged: then nobody may forget the transaction.
+fn is_acknowledgement(response: &Response, outputs: &mut Vec<Output>) -> bool {
+    match response {
+        Response::Done => true,
+        Response::Refused(Refusal::Error(error)) if error.state() == base::SqlState::INTERNAL_ERROR => {
+            outputs.extend([Output::Fault(unexpected(response)), Output::Finished]);
+            false
+        }
+        _ => false,
     }
 }
 
@@ -514,6 +528,26 @@ mod tests {
             assert_eq!(told, Some(Err(Failure::Error(interrupted()))));
             assert!(!outputs.iter().any(|o| matches!(o, Output::Send { request: Request::Commit { .. } | Request::Prepare { .. }, .. })));
         }
+    }
+
+    #[test]
+    fn only_the_decisions_own_answer_lets_a_participant_forget() {
+        let mut outputs = Vec::new();
+        let mut commit = Commit::start(&context(), parts(2), &mut outputs);
+        for shard in 0..2 {
+            commit.answered(ShardId(shard), false, Response::Prepared { version: Version(7) }, &mut outputs);
+        }
+        outputs.clear();
+        // Answers of earlier requests that had waited their turn.
+        for shard in 0..2 {
+            commit.answered(ShardId(shard), true, Response::Outcome(Outcome::Prepared(Version(7))), &mut outputs);
+            commit.answered(ShardId(shard), true, Response::Prepared { version: Version(7) }, &mut outputs);
+        }
+        assert!(outputs.is_empty(), "{outputs:?}");
+        for shard in 0..2 {
+            commit.answered(ShardId(shard), false, Response::Done, &mut outputs);
+        }
+        assert!(matches!(&outputs[..], [Output::Settled { .. }, Output::Settled { .. }, Output::Finished]), "{outputs:?}");
     }
 
     #[test]

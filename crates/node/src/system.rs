@@ -224,7 +224,7 @@ fn scrub_row(shard: ShardId, node: NodeId, status: &shard::ScrubStatus) -> Vec<V
         or_null(status.pass_ended, time),
         int8(status.differences),
         int8(status.dropped),
-        status.finding.as_deref().map_or(Value::Null, |finding| text(finding)),
+        status.finding.as_deref().map_or(Value::Null, text),
     ]
 }
 

@@ -114,10 +114,10 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
     };
     let mut report = Report::new(options);
     let rows: Vec<&Workload> = workloads::ALL.iter().filter(|row| options.wants(row.name)).collect();
-    if !rows.is_empty() {
-        if let Err(error) = compare_all(&rows, &program, directory, options, &mut report) {
-            report.trouble("side by side", &error);
-        }
+    if !rows.is_empty()
+        && let Err(error) = compare_all(&rows, &program, directory, options, &mut report)
+    {
+        report.trouble("side by side", &error);
     }
     if options.wants("idle") {
         report.section("idle", idle::measure(&program, &directory.join("idle")));

@@ -12,7 +12,7 @@ const NODES: usize = 5;
 const PLACES: [(&str, &str); NODES] = [("amber", "a1"), ("amber", "a2"), ("birch", "b1"), ("birch", "b2"), ("cedar", "c1")];
 const READY_MAX: Duration = Duration::from_secs(40);
 /// Each node's data lies on a file system of its own, so that one can fill up.
-const DISK_MIB: u32 = 256;
+const DISK_MIB: u32 = 512;
 const PASSWORD: &str = "a test's password";
 
 pub struct Cluster {

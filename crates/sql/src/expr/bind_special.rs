@@ -151,7 +151,7 @@ impl Binder<'_> {
         let mut converted = Vec::with_capacity(results.len());
         for (index, result) in results.into_iter().enumerate() {
             let branch = if has_else && index == 0 { "CASE/ELSE" } else { "CASE/WHEN" };
-            converted.push(self.to_common(result, ty, branch)?);
+            converted.push(self.bring_to_common(result, ty, branch)?);
         }
         Ok((converted, ty))
     }

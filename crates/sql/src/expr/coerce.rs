@@ -83,7 +83,7 @@ impl Binder<'_> {
     pub fn common(&mut self, exprs: Vec<Expr>, what: &str) -> Bound<(Vec<Expr>, Type)> {
         let types: Vec<Type> = exprs.iter().map(Expr::ty).collect();
         let ty = common_type(&types, what)?;
-        let exprs = exprs.into_iter().map(|expr| self.to_common(expr, ty, what)).collect::<Bound<Vec<_>>>()?;
+        let exprs = exprs.into_iter().map(|expr| self.bring_to_common(expr, ty, what)).collect::<Bound<Vec<_>>>()?;
         Ok((exprs, ty))
     }
 
@@ -91,7 +91,7 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `42846` if it cannot be.
-    pub(super) fn to_common(&mut self, expr: Expr, ty: Type, what: &str) -> Bound {
+    pub(super) fn bring_to_common(&mut self, expr: Expr, ty: Type, what: &str) -> Bound {
         let from = expr.ty();
         if from != ty && cast::context(from, ty) != Some(Coercion::Implicit) {
             let message = format!("{what} could not convert type {from} to {ty}");

@@ -136,7 +136,20 @@ impl Body {
 
 /// Makes segment files ahead of their first write.
 struct Maker {
-    wanted: SyncSender<u64>,
+    /// `None`: ends.
+    wanted: Option<SyncSender<u64>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Maker {
+    /// When it is over no file comes into being any more: somebody else may open the directory next.
+    fn drop(&mut self) {
+        self.wanted = None;
+        if let Some(thread) = self.thread.take() {
+            // It does not panic: see its body.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Maker {
@@ -153,12 +166,13 @@ impl Maker {
                 }
             }
         };
-        Builder::new().name("log-maker".into()).spawn(body).map_err(|error| cannot_start(&error))?;
-        Ok(Maker { wanted })
+        let thread = Builder::new().name("log-maker".into()).spawn(body).map_err(|error| cannot_start(&error))?;
+        Ok(Maker { wanted: Some(wanted), thread: Some(thread) })
     }
 
     fn make(&self, segment: u64) {
-        match self.wanted.try_send(segment) {
+        let Some(wanted) = &self.wanted else { return };
+        match wanted.try_send(segment) {
             // It is busy with an earlier one; the log's own thread makes this one when it needs it.
             Ok(()) | Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => tracing::warn!("the maker of segment files has ended"),

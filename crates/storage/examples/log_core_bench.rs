@@ -1,6 +1,6 @@
 //! Measures the log's pure core without a disk: processor time a record, from append to recovery.
 //!
-//! `cargo run --release -p storage --example log_bench -- [records]`.
+//! `cargo run --release -p storage --example log_core_bench -- [records]`.
 #![allow(clippy::disallowed_methods, reason = "a program of its own: it reads the clock")]
 
 use base::{Result, ShardId};

@@ -6,7 +6,7 @@ use shard::planted::{Bug, plant};
 use sim::{Options, Outcome, Plan, Verdict};
 
 /// Seeds tried for one planted fault.
-const SEEDS_MAX: u64 = 12;
+const SEEDS_MAX: u64 = 48;
 
 /// Plays seeds until one fails as expected; any other failure is an error of its own.
 fn caught(plan: &str, seconds: u64, lying_disks: bool, expected: &[&str]) -> Verdict {

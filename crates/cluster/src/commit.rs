@@ -323,12 +323,16 @@ impl Recovery {
 }
 
 /// Only a decision's own answer says that it is logged. The answer of an earlier request may have waited its turn meanwhile: the
-/// decision's is still to come. A decision is refused only if it contradicts what is logged: then nobody may forget the transaction.
+/// decision's is still to come. After a refusal nobody may forget the transaction.
 fn is_acknowledgement(response: &Response, outputs: &mut Vec<Output>) -> bool {
     match response {
         Response::Done => true,
-        Response::Refused(Refusal::Error(error)) if error.state() == base::SqlState::INTERNAL_ERROR => {
-            outputs.extend([Output::Fault(unexpected(response)), Output::Finished]);
+        Response::Refused(refusal) => {
+            if matches!(refusal, Refusal::Error(error) if error.state() == base::SqlState::INTERNAL_ERROR) {
+                outputs.push(Output::Fault(unexpected(response)));
+            }
+            // A full disk, for one. Who is still prepared asks the others in time.
+            outputs.push(Output::Finished);
             false
         }
         _ => false,

@@ -28,7 +28,8 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bounds what a start has to replay.
 const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
-const WORKER_THREADS: usize = 2;
+/// One: of two, fjall keeps the first free for flushes, and it spins on the queue for as long as the other merges.
+const WORKER_THREADS: usize = 1;
 
 #[derive(Clone, Copy, Debug)]
 pub struct FjallOptions {

@@ -324,7 +324,7 @@ impl Shard {
     pub(crate) fn check_seen(&self, seen: Option<LogPosition>) -> Result<(), Refusal> {
         let Some(LogPosition { term, index }) = seen else { return Ok(()) };
         // A leader never gives up an entry of its own term.
-        let held = if term == self.consensus.term() { true } else { self.consensus.log().term_at(index) == Some(term) };
+        let held = term == self.consensus.term() || self.consensus.log().term_at(index) == Some(term);
         if held || planted::active(Bug::ForgetSeen) { Ok(()) } else { Err(seen_lost()) }
     }
 

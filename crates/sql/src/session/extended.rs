@@ -45,11 +45,14 @@ impl Prepared {
 impl Session {
     pub(crate) async fn extended(&mut self, request: ClientRequest) {
         let result = match request {
-            ClientRequest::Parse { name, sql, parameter_types } => self.parse_message(name, sql, &parameter_types).await,
+            ClientRequest::Parse { name, sql, parameter_types } => {
+                // Boxed, as planning needs much room: see `start_plan`.
+                Box::pin(self.parse_message(name, sql, &parameter_types)).await
+            }
             ClientRequest::Bind { portal, statement, parameter_formats, parameters, result_formats } => {
                 self.bind(portal, &statement, &parameter_formats, parameters, result_formats)
             }
-            ClientRequest::Describe { target, name } => self.describe(target, &name).await,
+            ClientRequest::Describe { target, name } => self.describe(target, &name),
             ClientRequest::Execute { portal, rows_max } => self.execute(&portal, rows_max).await,
             ClientRequest::Close { target, name } => {
                 match target {
@@ -62,7 +65,7 @@ impl Session {
             _ => Err(Error::new(SqlState::PROTOCOL_VIOLATION, "unexpected message")),
         };
         if let Err(error) = result {
-            self.fail(error).await;
+            Box::pin(self.fail(error)).await;
             self.skipping = true;
         }
     }
@@ -71,7 +74,7 @@ impl Session {
         self.skipping = false;
         self.drop_portal("");
         if let Err(error) = self.end_implicit().await {
-            self.fail(error).await;
+            Box::pin(self.fail(error)).await;
         }
         self.backend.arm(None);
         if self.txn.is_none() {
@@ -193,7 +196,7 @@ impl Session {
         bound.collect()
     }
 
-    async fn describe(&mut self, target: Target, name: &str) -> Result<()> {
+    fn describe(&mut self, target: Target, name: &str) -> Result<()> {
         match target {
             Target::Statement => {
                 let prepared = self.prepared(name)?;

@@ -48,10 +48,10 @@ impl Session {
         let mut normalizer = std::mem::take(&mut self.normalizer);
         if normalizer.normalize(sql) && !self.sees_own_schema() {
             if !self.run_normalized(sql, &normalizer).await {
-                self.run_text(sql).await;
+                Box::pin(self.run_text(sql)).await;
             }
         } else {
-            self.run_text(sql).await;
+            Box::pin(self.run_text(sql)).await;
         }
         self.normalizer = normalizer;
         self.backend.arm(None);
@@ -72,7 +72,7 @@ impl Session {
         let planned = match self.plans.get(&normalizer.key, schema, epoch) {
             Some(Cached::Planned(planned)) => planned,
             Some(Cached::Verbatim) => return false,
-            None => match self.plan_normalized(normalizer, &types).await {
+            None => match Box::pin(self.plan_normalized(normalizer, &types)).await {
                 Some(planned) => planned,
                 None => return false,
             },

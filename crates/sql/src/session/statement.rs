@@ -100,7 +100,7 @@ impl Session {
             return Err(failed_transaction().into());
         }
         if let Plan::Utility(utility) = &planned.plan
-            && let Some(started) = self.transaction_control(utility).await?
+            && let Some(started) = Box::pin(self.transaction_control(utility)).await?
         {
             return Ok(started);
         }
@@ -117,7 +117,7 @@ impl Session {
         if planned.writes() {
             run.sight.follower = false;
         } else if run.sight.follower {
-            self.follow(run).await?;
+            Box::pin(self.follow(run)).await?;
         }
         self.start_plan(planned, run).await
     }
@@ -141,20 +141,21 @@ impl Session {
         self.start_plan(planned, run).await
     }
 
+    /// A future is as large as its largest branch, and is moved whenever it is made: everything but the shortest way is boxed.
     async fn start_plan(&mut self, planned: &Planned, run: &mut Run) -> Exec<Started> {
         match &planned.plan {
             Plan::Select(plan) => Ok(Started::Rows(self.start_select(plan, run).await?, Tag::Count("SELECT"))),
-            Plan::Engine(query) => Ok(Started::Rows(self.start_engine(query.clone(), run).await?, Tag::Count("SELECT"))),
+            Plan::Engine(query) => Ok(Started::Rows(Box::pin(self.start_engine(query.clone(), run)).await?, Tag::Count("SELECT"))),
             Plan::Insert(plan) => {
-                let changed = self.run_insert(plan, run).await?;
+                let changed = Box::pin(self.run_insert(plan, run)).await?;
                 Ok(changes("INSERT 0", changed, planned))
             }
             Plan::Update(plan) => {
-                let changed = self.run_update(plan, run).await?;
+                let changed = Box::pin(self.run_update(plan, run)).await?;
                 Ok(changes("UPDATE", changed, planned))
             }
             Plan::Delete(plan) => {
-                let changed = self.run_delete(plan, run).await?;
+                let changed = Box::pin(self.run_delete(plan, run)).await?;
                 Ok(changes("DELETE", changed, planned))
             }
             Plan::Admin(plan) => Ok(Started::Rows(Box::pin(self.run_admin(plan, run)).await?, Tag::Count("SELECT"))),
@@ -185,7 +186,7 @@ impl Session {
     ) -> Result<(Rc<Planned>, Result<Box<super::portal::Running>, String>)> {
         for _ in 0..REPLANS_MAX {
             if !self.is_current(&planned) {
-                planned = self.replan(&planned, statement).await?;
+                planned = Box::pin(self.replan(&planned, statement)).await?;
             }
             let run = self.new_run(parameters.clone(), planned.parameters.clone());
             let mark = self.txn.as_ref().map(|txn| txn.buffer.mark());

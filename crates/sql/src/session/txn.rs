@@ -412,7 +412,7 @@ impl Session {
         let Some(txn) = self.txn.as_ref() else { return Ok(()) };
         assert!(!txn.failed, "a failed transaction is rolled back");
         let changes = !txn.buffer.is_empty() || !txn.staged.is_empty() || txn.ddl.is_some() || txn.locked_count > 0;
-        let result = if changes { self.commit_writes().await } else { self.settle().await.map(|()| None) };
+        let result = if changes { Box::pin(self.commit_writes()).await } else { self.settle().await.map(|()| None) };
         match result {
             Ok(refresh) => {
                 self.end_txn(true);
@@ -436,10 +436,8 @@ impl Session {
         };
         let parts = self.commit_parts(marks);
         // Where the transaction commits it is lost with what it saw there; elsewhere that must be certain first.
-        let kept = self.txn().seen.clone();
         self.txn().seen.retain(|shard, _| !parts.iter().any(|part| part.shard == *shard));
         self.settle().await?;
-        self.txn().seen = kept;
         let mut context = self.context(ShardId(0), &Sight::default());
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             match self.backend.commit(context.clone(), parts.clone()).await {

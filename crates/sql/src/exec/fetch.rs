@@ -51,7 +51,7 @@ impl Session {
                     let reads = positions.iter().map(|at| KeyRead { key: keys[*at].1.clone(), lock }).collect();
                     match self.read(shard, reads, wait, &mut run.sight).await {
                         Ok((found, _)) => break found,
-                        Err(error) => self.go_on(error).await?,
+                        Err(error) => Box::pin(self.go_on(error)).await?,
                     }
                 };
                 for (at, found) in positions.iter().zip(found) {
@@ -134,7 +134,7 @@ impl Session {
 
     pub(crate) async fn next_rows(&mut self, rows: &mut Rows, info: &TableInfo, rows_max: u32, run: &mut Run) -> Exec<Option<Vec<Stored>>> {
         let chunk = match &mut rows.scanner {
-            Some(scanner) => self.next_chunk(scanner, rows_max, run).await?,
+            Some(scanner) => Box::pin(self.next_chunk(scanner, rows_max, run)).await?,
             None if rows.keys.is_empty() => None,
             None => {
                 let keys: Vec<_> = rows.keys.drain(..rows.keys.len().min(READ_KEYS_MAX)).collect();
@@ -143,7 +143,7 @@ impl Session {
             }
         };
         match (chunk, rows.index) {
-            (Some(entries), Some(_)) => Ok(Some(self.rows_of_entries(info, entries, run).await?)),
+            (Some(entries), Some(_)) => Ok(Some(Box::pin(self.rows_of_entries(info, entries, run)).await?)),
             (chunk, _) => Ok(chunk),
         }
     }

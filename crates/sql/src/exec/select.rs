@@ -22,24 +22,24 @@ impl Session {
         let left = self.count(plan.limit.as_ref(), SqlState::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT", run)?;
         let skip = self.count(plan.offset.as_ref(), SqlState::INVALID_ROW_COUNT_IN_OFFSET, "OFFSET", run)?.unwrap_or(0);
         let Some(info) = plan.table.clone() else {
-            let rows = self.select_nothing(plan, run).await?;
+            let rows = Box::pin(self.select_nothing(plan, run)).await?;
             return Ok(Source::of(window(rows, skip, left)));
         };
         let target = self.resolve(&info, &plan.access, run)?;
         if info.is_sharded() && !matches!(&target, super::target::Target::Keys(keys) if keys.len() <= 1) {
-            self.fix_snapshot(&mut run.sight).await?;
+            Box::pin(self.fix_snapshot(&mut run.sight)).await?;
         }
         let mut rows = self.rows(target, plan.access.index, plan.ordered == Some(true));
         if let Some((mode, on_locked)) = plan.lock {
-            let found = self.collect_stored(plan, &info, &mut rows, run).await?;
-            return Ok(Source::of(self.lock_selected(plan, &info, found, mode, on_locked, skip, left, run).await?));
+            let found = Box::pin(self.collect_stored(plan, &info, &mut rows, run)).await?;
+            return Ok(Source::of(Box::pin(self.lock_selected(plan, &info, found, mode, on_locked, skip, left, run)).await?));
         }
         if !plan.collects() {
             return Ok(Source::Walk(Box::new(Walk { rows, skip, left, filtered: plan.filter.is_some() })));
         }
-        match self.collect(plan, &info, &mut rows, run).await? {
+        match Box::pin(self.collect(plan, &info, &mut rows, run)).await? {
             Some(collected) => Ok(Source::of(window(collected, skip, left))),
-            None => self.start_engine(plan.query.clone(), run).await,
+            None => Box::pin(self.start_engine(plan.query.clone(), run)).await,
         }
     }
 

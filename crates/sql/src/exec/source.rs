@@ -58,7 +58,7 @@ impl Session {
                 Ok((!chunk.is_empty()).then_some(chunk))
             }
             Source::Walk(walk) => self.walk(walk, planned, run).await,
-            Source::Engine(rows) => self.next_engine_rows(rows, run).await,
+            Source::Engine(rows) => Box::pin(self.next_engine_rows(rows, run)).await,
         }
     }
 

@@ -180,7 +180,7 @@ impl Session {
             let message = format!("bind message has {} parameter formats but {} parameters", formats.len(), values.len());
             return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
         }
-        let run = self.new_run(Vec::new(), Vec::new());
+        let settings = self.statement_settings();
         let bound = values.into_iter().zip(types).enumerate().map(|(at, (value, ty))| {
             let Some(bytes) = value else { return Ok(Value::Null) };
             let format = match formats {
@@ -189,8 +189,8 @@ impl Session {
                 each => each[at],
             };
             match format {
-                Format::Text => text::parse(text::utf8(&bytes)?, *ty, -1, &run.settings),
-                Format::Binary => binary::parse(&bytes, *ty, -1, &run.settings),
+                Format::Text => text::parse(text::utf8(&bytes)?, *ty, -1, &settings),
+                Format::Binary => binary::parse(&bytes, *ty, -1, &settings),
             }
         });
         bound.collect()
@@ -251,7 +251,7 @@ impl Session {
             let result = match self.turn(portal, rows_max).await {
                 Ok(Progress::Suspended) => self.settle().await.map(|()| Progress::Suspended),
                 Ok(progress) => self.end_implicit().await.map(|()| progress),
-                Err(error) => Err(self.settled_error(error).await),
+                Err(error) => Err(Box::pin(self.settled_error(error)).await),
             };
             self.holding = false;
             match result {
@@ -260,7 +260,7 @@ impl Session {
                     if let State::Running(running) = &portal.state {
                         self.close_running(running);
                     }
-                    if !self.may_run_again(&error, attempt, said).await {
+                    if !Box::pin(self.may_run_again(&error, attempt, said)).await {
                         return Err(error);
                     }
                     portal.state = State::New;

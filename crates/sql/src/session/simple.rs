@@ -171,13 +171,13 @@ impl Session {
             self.holding = own;
             let result = match self.run_ready(&ready).await {
                 Ok(tag) => self.end_implicit().await.map(|()| tag),
-                Err(error) => Err(self.settled_error(error).await),
+                Err(error) => Err(Box::pin(self.settled_error(error)).await),
             };
             self.holding = false;
             match result {
                 Ok(tag) => return self.say(ClientResponse::Complete(tag)),
                 Err(error) => {
-                    if own && self.may_run_again(&error, attempt, said).await {
+                    if own && Box::pin(self.may_run_again(&error, attempt, said)).await {
                         attempt += 1;
                         continue;
                     }

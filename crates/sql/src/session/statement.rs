@@ -29,9 +29,17 @@ pub enum Started {
 
 impl Session {
     pub(crate) fn new_run(&mut self, parameters: Vec<Value>, parameter_types: Vec<Type>) -> Run {
+        let settings = self.statement_settings();
+        let ambient = Clock { wall: settings.statement_start, prng: RefCell::new(Prng::new(self.backend.random())) };
+        let follower = self.settings.parsed().follower.is_some();
+        Run { settings, parameters, parameter_types, ambient, sight: Sight { snapshot: None, follower } }
+    }
+
+    /// What texts and functions depend on, as of now.
+    pub(crate) fn statement_settings(&self) -> Settings {
         let now = self.backend.now();
         let parsed = self.settings.parsed();
-        let settings = Settings {
+        Settings {
             user: self.user.clone(),
             session_user: self.user.clone(),
             database: self.database.clone(),
@@ -40,10 +48,7 @@ impl Session {
             transaction_start: self.txn.as_ref().map_or(now.wall, |txn| txn.start),
             statement_start: now.wall,
             backend_pid: self.backend.session().0 as i32,
-        };
-        let ambient = Clock { wall: now.wall, prng: RefCell::new(Prng::new(self.backend.random())) };
-        let follower = parsed.follower.is_some();
-        Run { settings, parameters, parameter_types, ambient, sight: Sight { snapshot: None, follower } }
+        }
     }
 
     /// A name that is not known may have been made through another node a moment ago: the newest catalog decides.

@@ -205,7 +205,7 @@ impl Session {
     async fn before_read(&mut self, sight: &mut Sight) -> Result<()> {
         let txn = self.txn();
         if txn.isolation != Isolation::ReadCommitted && txn.snapshot.is_none() && self.catalog().has_sharded_tables() {
-            self.fix_snapshot(sight).await?;
+            Box::pin(self.fix_snapshot(sight)).await?;
         }
         Ok(())
     }
@@ -296,7 +296,7 @@ impl Session {
                     return Ok((rows, resume));
                 }
                 Ok(other) => return Err(unexpected("a scan", &other)),
-                Err(error) => self.go_on(error).await?,
+                Err(error) => Box::pin(self.go_on(error)).await?,
             }
         }
     }
@@ -383,7 +383,7 @@ impl Session {
                         break;
                     }
                     Ok(other) => return Err(unexpected("a table lock", &other)),
-                    Err(error) => self.go_on(error).await?,
+                    Err(error) => Box::pin(self.go_on(error)).await?,
                 }
             }
         }
@@ -399,7 +399,7 @@ impl Session {
             match self.backend.call(shard, Request::Stage { context, part, writes: writes.clone() }).await {
                 Ok(Response::Done) => return Ok(()),
                 Ok(other) => return Err(unexpected("staging", &other)),
-                Err(error) => self.go_on(error).await?,
+                Err(error) => Box::pin(self.go_on(error)).await?,
             }
         }
     }

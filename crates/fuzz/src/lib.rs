@@ -4,8 +4,7 @@
 //! generator: on a stable compiler, with every `cargo test`. `fuzz/` at the root does it guided by coverage, with cargo-fuzz and a
 //! nightly compiler. Where a target can tell a wrong answer from a right one (what was written reads back the same) it also asserts that.
 
-// Seeds are read from files, and the driver measures time.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, reason = "seeds are read from files, and the driver measures time")]
 
 pub mod driver;
 pub mod mutate;

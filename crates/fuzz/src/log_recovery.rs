@@ -1,34 +1,19 @@
 //! The log opens whatever its files hold, goes on, and finds its own state again.
 
 use crate::seeds;
-use base::{Result, ShardId};
+use base::ShardId;
 use bytes::Bytes;
-use std::collections::BTreeMap;
-use storage::log::{BLOCK_BYTES, Entry, Log, LogFiles, LogOptions, Record};
+use files::{Files, SALT, SEGMENT_BYTES};
+use storage::log::{Entry, Log, LogOptions, Record};
 
+#[path = "../../storage/tests/support/files.rs"]
+mod files;
 #[path = "../../storage/tests/support/seal.rs"]
 mod seal;
 
-const SALT: u64 = 0x5a17;
-const SEGMENT_BYTES: usize = 4 * BLOCK_BYTES;
-
-struct Files(BTreeMap<u64, Vec<u8>>);
-
-impl LogFiles for Files {
-    fn segments(&self) -> Result<Vec<u64>> {
-        Ok(self.0.keys().copied().collect())
-    }
-    fn read(&self, segment: u64) -> Result<Vec<u8>> {
-        Ok(self.0[&segment].clone())
-    }
-    fn salt(&self) -> u64 {
-        SALT
-    }
-}
-
 pub fn recover(input: &[u8]) {
     let Some((first, segments)) = input.split_first() else { return };
-    let mut files = Files((0..).zip(segments.chunks(SEGMENT_BYTES).map(<[u8]>::to_vec)).collect());
+    let mut files = Files::cut(segments);
     if first % 4 != 0 {
         files.0.values_mut().for_each(|segment| seal::seal(segment, SALT));
     }
@@ -42,9 +27,7 @@ pub fn recover(input: &[u8]) {
     let entry = Entry { index: 1, term: 1, kind: 0, context: Bytes::new(), data: Bytes::from_static(b"goes on") };
     log.append(fresh, Record::Entries(vec![entry.clone()]));
     while let Some(write) = log.next_write() {
-        let segment = files.0.entry(write.segment).or_default();
-        segment.resize(segment.len().max(SEGMENT_BYTES), 0);
-        segment[write.offset as usize..][..write.bytes.len()].copy_from_slice(&write.bytes);
+        files.take(&write);
         log.written(write.sequence);
     }
     let (_, again) = Log::open_with(&files, options).expect("what this version wrote it can read");

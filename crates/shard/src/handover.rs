@@ -87,7 +87,7 @@ impl Shard {
 
     /// The target did not catch up. The logged locks must not be taken over later, when they will have changed.
     fn go_on_leading(&mut self) {
-        if self.propose_also_when_full(LogEntry::ClockBound { version: self.state.allowance }).is_ok() {
+        if self.propose_also_when_full(LogEntry::ClockBound { version: self.state.allowance.newest() }).is_ok() {
             self.handing = None;
         }
     }

@@ -6,6 +6,7 @@
 // The consensus library's messages have private fields: they are made by assignment.
 #![allow(clippy::field_reassign_with_default)]
 
+mod allowance;
 mod cache;
 mod codec;
 mod consensus;

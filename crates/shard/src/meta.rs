@@ -8,6 +8,7 @@
 //! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
 //! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants).
 
+use crate::allowance::Allowance;
 use crate::entry::{read_prepare, write_prepare};
 use crate::members::Members;
 use crate::outcomes::Outcomes;
@@ -83,7 +84,7 @@ fn read_storages(r: &mut Reader) -> Read<Vec<StorageId>> {
 pub fn write_state(state: &State, newest: base::Version) -> Vec<u8> {
     let mut w = Writer::with_capacity(1024 + 48 * state.outcomes.len());
     let (last_version, last_assigned) = state.versions();
-    for version in [state.allowance, last_version, last_assigned, newest] {
+    for version in [state.allowance.newest(), last_version, last_assigned, newest] {
         w.version(version);
     }
     w.u64(state.schema.0);
@@ -114,7 +115,7 @@ pub fn write_state(state: &State, newest: base::Version) -> Vec<u8> {
 }
 
 fn read_state(r: &mut Reader, state: &mut State) -> Read<()> {
-    state.allowance = r.version()?;
+    state.allowance = Allowance::new(r.version()?);
     let (last_version, last_assigned) = (r.version()?, r.version()?);
     state.set_versions(last_version, last_assigned);
     state.flushed = r.version()?;

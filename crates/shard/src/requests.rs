@@ -16,7 +16,8 @@ use base::{Error, Mono, NodeId, RequestId, SqlState, StorageId, TxnId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use storage::access::{
-    Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, LogPosition, Refusal, Request, Response, Snapshot, storage_of,
+    Context, Found, Isolation, Key, KeyRead, LockMode, LockWait, LogPosition, Refusal, Request, Response, Snapshot, lost_with_leader,
+    storage_of,
 };
 
 /// Requests that may wait for a decision or a schema in one shard.
@@ -135,17 +136,11 @@ pub(crate) fn lock_timeout() -> Error {
 }
 
 pub(crate) fn locks_lost() -> Refusal {
-    Refusal::Error(Error::new(
-        SqlState::SERIALIZATION_FAILURE,
-        "could not serialize access: the transaction's locks were lost with an earlier leader",
-    ))
+    Refusal::Error(lost_with_leader("the transaction's locks were"))
 }
 
 fn seen_lost() -> Refusal {
-    Refusal::Error(Error::new(
-        SqlState::SERIALIZATION_FAILURE,
-        "could not serialize access: what the transaction read was lost with an earlier leader",
-    ))
+    Refusal::Error(lost_with_leader("what the transaction read was"))
 }
 
 fn deadlock_error(cycle: &[TxnId]) -> Error {
@@ -227,10 +222,10 @@ impl Shard {
         Ok((snapshot, self.allow(snapshot)?))
     }
 
-    /// Makes sure that the next leader's clock will start above this snapshot.
+    /// Makes sure that the next leader's clock will start above this snapshot; answers the entry that must be committed for that.
     fn allow(&mut self, snapshot: Version) -> Result<u64, Refusal> {
-        if snapshot <= self.state.allowance {
-            return Ok(0);
+        if let Some(index) = self.state.allowance.index_of(snapshot) {
+            return Ok(index);
         }
         self.propose(LogEntry::ClockBound { version: snapshot.plus(BOUND) })
     }

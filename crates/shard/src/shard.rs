@@ -202,7 +202,7 @@ impl Shard {
             records: recovered.records,
         })?;
         let mut clock = HybridClock::default();
-        clock.observe(state.allowance);
+        clock.observe(state.allowance.newest());
         Ok(Shard {
             now,
             consensus,
@@ -424,7 +424,7 @@ impl Shard {
     fn start_serving(&mut self, first: u64) {
         self.serving = true;
         // No snapshot that an earlier leader served lies above its allowance.
-        self.clock.observe(self.state.allowance);
+        self.clock.observe(self.state.allowance.newest());
         self.clock.observe(self.state.last_version);
         self.restore_locks(first);
         self.effects.push(ShardEffect::Schema(self.state.schema));
@@ -450,7 +450,7 @@ impl Shard {
     fn update_beat(&mut self) {
         if self.serving {
             // Everything later gets a version above the clock's last, and a later leader's above the allowance.
-            self.consensus.beat.closed = self.clock.last().min(self.state.allowance);
+            self.consensus.beat.closed = self.clock.last().min(self.state.allowance.newest());
             self.consensus.beat.index = self.state.applied;
             self.consensus.beat.needless = self.consensus.matched_by_active().min(self.flushing.flushed_index);
         }

@@ -365,7 +365,7 @@ impl Shard {
         self.consensus.part = Part::Full;
         self.memberships = vec![(standing.index, standing.members.clone())];
         self.flushing.flushed_index = standing.index;
-        self.clock.observe(self.state.allowance);
+        self.clock.observe(self.state.allowance.newest());
         self.jump(from, &standing);
         let Standing { index, term, members, .. } = standing;
         self.consensus.log_mut().sendable = Some(Sendable { index, term, members });

@@ -3,6 +3,7 @@
 //! A leader applies entries when it proposes them and can take them back ([`State::undo_to`]) if it loses its place before they
 //! are committed; other replicas apply committed entries only. Nothing here knows of locks, leases or requests.
 
+use crate::allowance::Allowance;
 use crate::cache::RowCache;
 use crate::entry::{Change, LogEntry, Prepare, Resource};
 use crate::keys;
@@ -92,8 +93,7 @@ pub struct State {
     /// Newest version of any entry, and newest that entries of its kind were given by a leader's clock.
     pub last_version: Version,
     last_assigned: Version,
-    /// Snapshots up to here may have been served by some leader.
-    pub allowance: Version,
+    pub allowance: Allowance,
     pub schema: SchemaVersion,
     pub handover: Option<Handover>,
     pub horizon: Version,
@@ -132,7 +132,7 @@ impl State {
             prepared_keys: BTreeMap::new(),
             last_version: Version::ZERO,
             last_assigned: Version::ZERO,
-            allowance: Version::ZERO,
+            allowance: Allowance::default(),
             schema: SchemaVersion(0),
             handover: None,
             horizon: Version::ZERO,
@@ -178,7 +178,7 @@ impl State {
             assert!(version > self.last_assigned, "versions grow in the log: {version} after {}", self.last_assigned);
             self.push_undo(index, Undo::Assigned(self.last_assigned));
             self.last_assigned = version;
-            self.saw(version);
+            self.saw(index, version);
         }
         self.handover = None;
         match entry {
@@ -198,7 +198,7 @@ impl State {
             LogEntry::Stage { txn, part, changes } => self.stage(index, txn, part, &changes)?,
             LogEntry::Unstage { txn } => self.unstage(index, txn),
             LogEntry::Put { version, change } => self.write_rows(index, version, std::slice::from_ref(&change))?,
-            LogEntry::ClockBound { version } => self.allowance = self.allowance.max(version),
+            LogEntry::ClockBound { version } => self.allowance.raise(index, version),
             LogEntry::Settled { txns } => {
                 for txn in txns {
                     if let Some(pinned) = self.outcomes.unpin(txn) {
@@ -212,9 +212,9 @@ impl State {
         Ok(())
     }
 
-    fn saw(&mut self, version: Version) {
+    fn saw(&mut self, index: u64, version: Version) {
         self.last_version = self.last_version.max(version);
-        self.allowance = self.allowance.max(version.plus(BOUND));
+        self.allowance.raise(index, version.plus(BOUND));
     }
 
     fn push_undo(&mut self, index: u64, undo: Undo) {
@@ -276,7 +276,7 @@ impl State {
             match version {
                 Some(version) => {
                     assert!(version >= prepare.version, "a decision lies at or above each prepare");
-                    self.saw(version);
+                    self.saw(index, version);
                     self.write_rows(index, version, &prepare.changes)?;
                     self.layer(index, version, txn, prepare.parts);
                 }
@@ -338,6 +338,7 @@ impl State {
         while self.undo.front().is_some_and(|(index, _)| *index <= committed) {
             self.undo.pop_front();
         }
+        self.allowance.settle(committed);
     }
 
     /// Takes back everything above this entry, newest first.
@@ -348,6 +349,7 @@ impl State {
             let (index, undo) = self.undo.pop_back().expect("the newest was just seen");
             self.undo_one(index, undo);
         }
+        self.allowance.undo_to(committed);
         if self.applied > committed {
             self.applied = committed;
             self.handover = None;

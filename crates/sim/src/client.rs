@@ -14,6 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use storage::access::LOST_WITH_LEADER;
 
 /// How long a client waits for an answer before it hangs up.
 pub const PATIENCE: Micros = 12 * SECOND;
@@ -129,13 +130,15 @@ pub struct Client {
     connection: Cell<Option<(SessionId, NodeId)>>,
     /// The node of its own zone, tried more often.
     near: Option<NodeId>,
+    /// That node and no other, while the cluster has it.
+    stays_near: Cell<bool>,
     extended: bool,
 }
 
 impl Client {
     pub fn new(id: u32, hub: Rc<RefCell<Hub>>, mut prng: Prng, near: Option<NodeId>) -> Client {
         let extended = prng.one_in(2);
-        Client { id, hub, prng: RefCell::new(prng), connection: Cell::new(None), near, extended }
+        Client { id, hub, prng: RefCell::new(prng), connection: Cell::new(None), near, stays_near: Cell::new(false), extended }
     }
 
     pub fn now(&self) -> Micros {
@@ -162,6 +165,15 @@ impl Client {
         self.prng.borrow_mut().one_in(n)
     }
 
+    pub fn near(&self) -> Option<NodeId> {
+        self.near
+    }
+
+    /// From now on it connects to the node of its own zone only, and shares its fate when the zone is cut off.
+    pub fn stay_near(&self) {
+        self.stays_near.set(true);
+    }
+
     pub fn is_connected(&self) -> bool {
         self.connection.get().is_some()
     }
@@ -185,7 +197,7 @@ impl Client {
         let hub = self.hub.borrow();
         let mut prng = self.prng.borrow_mut();
         match self.near {
-            Some(near) if hub.gateways.contains(&near) && prng.one_in(2) => near,
+            Some(near) if hub.gateways.contains(&near) && (self.stays_near.get() || prng.one_in(2)) => near,
             _ => *prng.pick(&hub.gateways),
         }
     }
@@ -242,7 +254,7 @@ impl Client {
             Err(Failure::Lost) => self.close(),
             Err(Failure::Refused(state, message) | Failure::Unknown(state, message)) => {
                 let mut hub = self.hub.borrow_mut();
-                if message.contains("lost with an earlier leader") {
+                if message.ends_with(LOST_WITH_LEADER) {
                     hub.lost_with_leader.0 += 1;
                     hub.lost_with_leader.1 = sql.to_owned();
                 }

@@ -3,7 +3,7 @@
 //! The SQL layer fills these in, the cluster layer routes them, the shard answers them. Keys and rows are opaque
 //! bytes here but for one rule: a key starts with the four bytes (big-endian) of its [`StorageId`].
 
-use base::{Error, SchemaVersion, ShardId, SlotId, StorageId, TxnId, Version};
+use base::{Error, SchemaVersion, ShardId, SlotId, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -36,6 +36,14 @@ pub const SEQUENCE_KEY_PREFIX: &[u8] = b"\0\0\0\0sequence";
 /// [`Write::base`] of a key that needs no lock of its own because another locked key guards it (an index entry is guarded by
 /// its row): not checked.
 pub const BASE_GUARDED: Version = Version::MAX;
+
+/// How the refusal of a transaction ends that was lost because something of it was.
+pub const LOST_WITH_LEADER: &str = "lost with an earlier leader";
+
+/// `40001` for a transaction: what it held or saw went with its leader.
+pub fn lost_with_leader(what: &str) -> Error {
+    Error::new(SqlState::SERIALIZATION_FAILURE, format!("could not serialize access: {what} {LOST_WITH_LEADER}"))
+}
 
 /// The storage id that a key starts with.
 pub fn storage_of(key: &[u8]) -> StorageId {

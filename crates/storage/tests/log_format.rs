@@ -2,27 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "fixtures are files")]
 
-use base::{Result, ShardId};
+#[path = "support/files.rs"]
+mod files;
+
+use base::ShardId;
 use bytes::Bytes;
+use files::{Files, SEGMENT_BYTES};
 use std::collections::BTreeMap;
-use storage::log::{BLOCK_BYTES, Entry, Log, LogFiles, LogOptions, Record, Recovered, ShardLog};
-
-const SEGMENT_BYTES: usize = 4 * BLOCK_BYTES;
-const SALT: u64 = 0x5a17;
-
-struct Files(BTreeMap<u64, Vec<u8>>);
-
-impl LogFiles for Files {
-    fn segments(&self) -> Result<Vec<u64>> {
-        Ok(self.0.keys().copied().collect())
-    }
-    fn read(&self, segment: u64) -> Result<Vec<u8>> {
-        Ok(self.0[&segment].clone())
-    }
-    fn salt(&self) -> u64 {
-        SALT
-    }
-}
+use storage::log::{Entry, Log, LogOptions, Record, Recovered, ShardLog};
 
 fn fixture(name: &str) -> String {
     format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -61,7 +48,7 @@ fn expected() -> BTreeMap<ShardId, ShardLog> {
 
 /// The segments one after the other.
 fn written_now() -> Vec<u8> {
-    let mut files = Files(BTreeMap::new());
+    let mut files = Files::default();
     let options = LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() };
     let (mut log, _) = Log::open_with(&files, options).unwrap();
     for group in groups() {
@@ -69,8 +56,7 @@ fn written_now() -> Vec<u8> {
             log.append(shard, record);
         }
         while let Some(write) = log.next_write() {
-            let segment = files.0.entry(write.segment).or_insert_with(|| vec![0; SEGMENT_BYTES]);
-            segment[write.offset as usize..][..write.bytes.len()].copy_from_slice(&write.bytes);
+            files.take(&write);
             log.written(write.sequence);
         }
     }
@@ -80,7 +66,7 @@ fn written_now() -> Vec<u8> {
 #[test]
 fn version_1_is_read_as_it_was_meant() {
     let bytes = std::fs::read(fixture("log-version-1.segments")).unwrap();
-    let files = Files((0..).zip(bytes.chunks(SEGMENT_BYTES).map(<[u8]>::to_vec)).collect());
+    let files = Files::cut(&bytes);
     let options = LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() };
     let (log, recovered) = Log::open_with(&files, options).unwrap();
     assert!(recovered == Recovered { shards: expected(), ..Recovered::default() });

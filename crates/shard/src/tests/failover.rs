@@ -69,6 +69,7 @@ fn what_a_lost_leader_only_proposed_is_taken_back_and_answered_not_leader() {
 fn no_answer_leaves_before_a_majority_has_what_it_saw() {
     let mut cluster = Cluster::new(3);
     let leader = cluster.leader();
+    cluster.put(leader, "c", "1");
     cluster.run(200);
     cluster.isolate(leader);
     let context = cluster.txn();
@@ -302,6 +303,22 @@ fn a_new_leader_commits_above_every_snapshot_that_was_served() {
     cluster.crash(old);
     let new = cluster.leader();
     assert!(cluster.put(new, "a", "2") > snapshot);
+}
+
+#[test]
+fn a_snapshot_above_what_a_majority_allows_is_told_to_nobody() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    cluster.put(leader, "a", "1");
+    cluster.run(5_000);
+    cluster.isolate(leader);
+    let asked = [cluster.txn(), cluster.txn()].map(|reader| cluster.ask(leader, read_request(&reader, "a", None)));
+    cluster.run(100);
+    assert!(asked.iter().all(|id| !cluster.answers.contains_key(id)), "the bound that both rest on has no majority");
+    cluster.heal();
+    for id in asked {
+        assert!(matches!(cluster.answer(id), Response::Rows { .. }));
+    }
 }
 
 #[test]

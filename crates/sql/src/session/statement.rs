@@ -231,8 +231,7 @@ impl Session {
 
 /// Another change came first: the lock on the catalog was lost with its leader, as no change can come while it is held.
 pub(crate) fn schema_lock_lost() -> Error {
-    let message = "could not serialize access: the lock on the schema was lost with an earlier leader";
-    Error::new(SqlState::SERIALIZATION_FAILURE, message)
+    storage::access::lost_with_leader("the lock on the schema was")
 }
 
 fn is_undefined(error: &Error) -> bool {

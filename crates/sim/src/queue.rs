@@ -1,6 +1,6 @@
 //! What happens when: events in the order of simulated time, and in the order they were planned where times are equal.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Microseconds since the world began.
@@ -9,42 +9,21 @@ pub type Micros = u64;
 pub const MILLI: Micros = 1_000;
 pub const SECOND: Micros = 1_000_000;
 
-struct Item<T> {
-    at: Micros,
-    number: u64,
-    event: T,
-}
+/// Time, number and place: the order of events. `Reverse`, because the heap gives its largest first.
+type Item = Reverse<(Micros, u64, u32)>;
 
-impl<T> PartialEq for Item<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<T> Eq for Item<T> {}
-
-impl<T> PartialOrd for Item<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for Item<T> {
-    /// Reversed, because the heap gives its largest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
-
+/// The heap moves its items often, so it has only their order; the events lie still beside it.
 pub struct Queue<T> {
-    heap: BinaryHeap<Item<T>>,
+    heap: BinaryHeap<Item>,
+    events: Vec<Option<T>>,
+    free: Vec<u32>,
     planned: u64,
     now: Micros,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Queue { heap: BinaryHeap::new(), planned: 0, now: 0 }
+        Queue { heap: BinaryHeap::new(), events: Vec::new(), free: Vec::new(), planned: 0, now: 0 }
     }
 }
 
@@ -56,15 +35,26 @@ impl<T> Queue<T> {
     /// Plans an event; one in the past happens now.
     pub fn push(&mut self, at: Micros, event: T) {
         self.planned += 1;
-        self.heap.push(Item { at: at.max(self.now), number: self.planned, event });
+        let place = self.place(event);
+        self.heap.push(Reverse((at.max(self.now), self.planned, place)));
     }
 
     /// The next event; time moves to it.
     pub fn pop(&mut self) -> Option<T> {
-        let item = self.heap.pop()?;
-        assert!(item.at >= self.now, "time does not go back");
-        self.now = item.at;
-        Some(item.event)
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        assert!(at >= self.now, "time does not go back");
+        self.now = at;
+        self.free.push(place);
+        Some(self.events[place as usize].take().expect("what is planned has its event"))
+    }
+
+    fn place(&mut self, event: T) -> u32 {
+        let Some(place) = self.free.pop() else {
+            self.events.push(Some(event));
+            return u32::try_from(self.events.len() - 1).expect("fewer events are planned at a time");
+        };
+        self.events[place as usize] = Some(event);
+        place
     }
 
     pub fn len(&self) -> usize {

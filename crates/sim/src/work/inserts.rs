@@ -14,6 +14,8 @@ const TAGS: u64 = 5;
 
 /// Least time between two comparisons of index and table.
 const COMPARISON_PAUSE: Micros = SECOND;
+/// A comparison reads all rows: so many of a second at most, or a table that grows fast would leave time for nothing else.
+const COMPARED_ROWS_MAX: u64 = 3000;
 
 #[derive(Default)]
 struct Record {
@@ -48,10 +50,11 @@ impl InsertRows {
         self.record.borrow_mut().inserts.record(key, content, fate);
     }
 
-    /// A comparison reads all rows: the more clients insert, the fewer of them compare.
+    /// The more clients insert, and the more rows there are, the fewer of them compare.
     fn comparison_is_due(&self, client: &Client) -> bool {
         let mut record = self.record.borrow_mut();
-        let due = client.now() >= record.last_comparison + COMPARISON_PAUSE;
+        let seconds = (record.inserts.tried.len() as u64 / COMPARED_ROWS_MAX).max(1);
+        let due = client.now() >= record.last_comparison + seconds * COMPARISON_PAUSE;
         if due {
             record.last_comparison = client.now();
         }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 /// Most faults of one schedule: more is a mistake in the plan.
 const FAULTS_MAX: usize = 10_000;
+/// Most nodes of a plan.
+pub const NODES_MAX: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +102,7 @@ pub enum WorkloadKind {
     Schema,
     Large,
     Hot,
+    Watch,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -183,7 +186,7 @@ pub struct Planned {
 }
 
 /// The plans that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 12] = [
+pub const BUILT_IN: [(&str, &str); 13] = [
     ("calm", include_str!("../plans/calm.json")),
     ("crashes", include_str!("../plans/crashes.json")),
     ("partitions", include_str!("../plans/partitions.json")),
@@ -196,6 +199,7 @@ pub const BUILT_IN: [(&str, &str); 12] = [
     ("switches", include_str!("../plans/switches.json")),
     ("failovers", include_str!("../plans/failovers.json")),
     ("mixed", include_str!("../plans/mixed.json")),
+    ("watched", include_str!("../plans/watched.json")),
 ];
 
 impl Plan {
@@ -204,8 +208,8 @@ impl Plan {
     pub fn parse(text: &str) -> Result<Plan> {
         let plan: Plan = serde_json::from_str(text).map_err(|e| wrong(format!("the fault plan cannot be read: {e}")))?;
         plan.locality_mode()?;
-        if plan.nodes.is_empty() || plan.nodes.len() > 16 {
-            return Err(wrong(format!("fault plan {:?}: 1 to 16 nodes, not {}", plan.name, plan.nodes.len())));
+        if plan.nodes.is_empty() || plan.nodes.len() > NODES_MAX {
+            return Err(wrong(format!("fault plan {:?}: 1 to {NODES_MAX} nodes, not {}", plan.name, plan.nodes.len())));
         }
         for rule in &plan.faults {
             let ranges = [Some(rule.for_ms), Some(rule.amount), rule.every_ms];

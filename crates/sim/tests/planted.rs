@@ -57,7 +57,7 @@ fn reads_that_are_not_validated_are_caught() {
 
 #[test]
 fn a_leader_without_a_lease_is_caught() {
-    with(Bug::ServeWithoutLease, "partitions", 60, &["linearizability", "isolation", "money"]);
+    with(Bug::ServeWithoutLease, "watched", 30, &["went back"]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn forgotten_outcomes_are_caught() {
 
 #[test]
 fn a_value_that_is_told_before_it_is_committed_is_caught() {
-    with(Bug::TellEarly, "hot", 60, &["went back", "lost update", "phantom write", "wrong row"]);
+    with(Bug::TellEarly, "watched", 30, &["went back"]);
 }
 
 #[test]

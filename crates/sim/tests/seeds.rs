@@ -110,3 +110,17 @@ fn a_witness_hands_its_log_on() {
 fn rows_of_a_leader_that_flushed_less_join_the_log() {
     passes("disks", 3005, 120);
 }
+
+/// A commit whose decision was refused once was never ended, and its gateway kept it for ever.
+#[test]
+fn a_commit_whose_decision_was_refused_ends() {
+    passes("mixed", 9047, 120);
+    passes("disks", 20031, 120);
+    passes("disks", 3024, 120);
+}
+
+/// Who only looks, from the side of a leader that was cut off.
+#[test]
+fn what_is_told_beside_a_leader_that_was_cut_off_holds() {
+    passes("watched", 1, 60);
+}

@@ -11,6 +11,7 @@ mod lists;
 mod numbers;
 mod registers;
 mod schema;
+mod watch;
 
 use crate::check::Violation;
 use crate::client::{Client, Task};
@@ -93,6 +94,7 @@ pub fn make(kind: WorkloadKind, pace: Pace) -> Rc<dyn Workload> {
         WorkloadKind::Jobs => Rc::new(jobs::Jobs::new(pace)),
         WorkloadKind::Schema => Rc::new(schema::SchemaChanges::new(pace)),
         WorkloadKind::Hot => Rc::new(hot::Hot::new(pace)),
+        WorkloadKind::Watch => Rc::new(watch::Watch::new(pace)),
         WorkloadKind::Large => Rc::new(large::Large::new(pace)),
     }
 }

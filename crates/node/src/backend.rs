@@ -308,8 +308,25 @@ impl Backend for NodeBackend {
         })
     }
 
-    fn system_table(&self, name: &str) -> Option<Vec<Vec<Value>>> {
-        self.core.borrow_mut().system_table(name)
+    fn system_table(&self, name: String) -> Pending<'_, Option<Vec<Vec<Value>>>> {
+        Box::pin(async move {
+            if name != sql::system::REPLICAS.name {
+                return self.core.borrow_mut().system_table(&name);
+            }
+            let mut rows = Vec::new();
+            let shards = self.core.borrow().replica_shards();
+            for shard in shards {
+                let Some((mut row, mut hashing)) = self.core.borrow().replica_row(shard) else { continue };
+                while !self.core.borrow_mut().hash_replica(shard, &mut row, &mut hashing) {
+                    if self.state.interrupted().is_some() {
+                        break;
+                    }
+                    self.pay(WORK_PER_POLL).await;
+                }
+                rows.push(row);
+            }
+            Some(rows)
+        })
     }
 
     fn admin(&self, command: String, arguments: Vec<Value>) -> Pending<'_, Result<Value>> {

@@ -3,6 +3,7 @@
 use crate::core::Core;
 use base::{NodeId, ShardId, Wall};
 use cluster::registry::NodeState;
+use shard::Hashing;
 use sql::client::TxnStatus;
 use sql::system;
 use sql::value::Value;
@@ -11,6 +12,10 @@ use std::sync::Arc;
 
 /// Microseconds from 1970 to 2000, where PostgreSQL counts from.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// Place of `state_hash` in a row of `florin.replicas`.
+const REPLICA_HASH: usize = 5;
+const _: () = assert!(matches!(system::REPLICAS.columns[REPLICA_HASH].0.as_bytes(), b"state_hash"));
 
 fn text(text: impl AsRef<str>) -> Value {
     Value::Text(Arc::from(text.as_ref()))
@@ -118,31 +123,54 @@ impl Core {
     }
 
     fn replica_rows(&mut self) -> Vec<Vec<Value>> {
-        let here = self.config.node;
         let mut rows = Vec::new();
-        for (&shard, replica) in &mut self.replicas {
-            let members = replica.shard.members();
-            let kind = if members.witnesses.contains(&here) {
-                "witness"
-            } else if members.voters.contains(&here) {
-                "voter"
-            } else {
-                "learner"
-            };
-            let status = replica.shard.status();
-            // Replicas that have applied the same entries have the same newest version.
-            let hash = if status.rows { replica.shard.state_hash(status.last_version).ok() } else { None };
-            rows.push(vec![
-                int4(shard.0 as usize),
-                int4(here.0 as usize),
-                text(kind),
-                Value::Bool(replica.leader == Some(here)),
-                int8(status.applied),
-                or_null(hash, |hash| text(format!("{hash:016x}"))),
-                int8(status.store_bytes),
-            ]);
+        for shard in self.replica_shards() {
+            let Some((mut row, mut hashing)) = self.replica_row(shard) else { continue };
+            while !self.hash_replica(shard, &mut row, &mut hashing) {}
+            rows.push(row);
         }
         rows
+    }
+
+    pub(crate) fn replica_shards(&self) -> Vec<ShardId> {
+        self.replicas.keys().copied().collect()
+    }
+
+    /// A row of `florin.replicas` without its checksum, and what makes that. Replicas that have applied the same entries have the same newest
+    /// version. `None`: there is no such replica any more.
+    pub(crate) fn replica_row(&self, shard: ShardId) -> Option<(Vec<Value>, Option<Hashing>)> {
+        let here = self.config.node;
+        let replica = self.replicas.get(&shard)?;
+        let members = replica.shard.members();
+        let kind = if members.witnesses.contains(&here) {
+            "witness"
+        } else if members.voters.contains(&here) {
+            "voter"
+        } else {
+            "learner"
+        };
+        let status = replica.shard.status();
+        let row = vec![
+            int4(shard.0 as usize),
+            int4(here.0 as usize),
+            text(kind),
+            Value::Bool(replica.leader == Some(here)),
+            int8(status.applied),
+            Value::Null,
+            int8(status.store_bytes),
+        ];
+        Some((row, status.rows.then(|| replica.shard.start_hash())))
+    }
+
+    /// One step of a row's checksum, which stays NULL if it cannot be made. True at its end.
+    pub(crate) fn hash_replica(&mut self, shard: ShardId, row: &mut [Value], hashing: &mut Option<Hashing>) -> bool {
+        let (Some(under_way), Some(replica)) = (hashing.as_mut(), self.replicas.get_mut(&shard)) else { return true };
+        match replica.shard.hash_rows(under_way) {
+            Ok(false) => return false,
+            Ok(true) => row[REPLICA_HASH] = text(format!("{:016x}", under_way.value())),
+            Err(_) => {}
+        }
+        true
     }
 
     fn clients(&self) -> impl Iterator<Item = &crate::session::SessionState> {

@@ -94,32 +94,61 @@ impl Shard {
         }
     }
 
-    /// A checksum of all rows that a snapshot sees, with their keys and versions. Equal on all replicas that have applied the
-    /// entries up to the snapshot, whatever was flushed. Looks at everything: for checkers.
+    /// The checksum of all rows as of the newest version that is applied here. Equal on all replicas that have applied the same entries,
+    /// whatever was flushed. Looks at everything at once: for checkers.
     ///
     /// # Errors
-    /// If the store cannot be read or the snapshot is too old.
-    pub fn state_hash(&mut self, at: Version) -> Result<u64> {
+    /// If the store cannot be read.
+    pub fn state_hash(&mut self) -> Result<u64> {
+        let mut hashing = self.start_hash();
+        while !self.hash_rows(&mut hashing)? {}
+        Ok(hashing.value())
+    }
+
+    /// The same in steps, so that others have their turn between them.
+    pub fn start_hash(&self) -> Hashing {
+        let range = KeyRange { start: Bytes::new(), end: Bytes::new() };
+        Hashing { at: self.state.last_version, range, hash: Fnv::default() }
+    }
+
+    /// One step, of up to [`SCAN_ROWS_MAX`] rows. True once all rows are in.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the versions hashed are kept no longer.
+    pub fn hash_rows(&mut self, hashing: &mut Hashing) -> Result<bool> {
+        let at = hashing.at;
         // What nothing has replaced is kept however old it is.
         if let Some(error) = self.state.snapshot_too_old(at).filter(|_| at < self.state.last_version) {
             return Err(error);
         }
-        let mut hash = Fnv::default();
-        let mut range = KeyRange { start: Bytes::new(), end: Bytes::new() };
-        loop {
-            let scanned = self.state.scan_rows(&range, false, SCAN_ROWS_MAX, at, None, false)?;
-            for (key, found) in &scanned.rows {
-                hash.row(key, found);
-            }
-            match scanned.resume {
-                Some(next) => range.start = next,
-                None => return Ok(hash.0),
-            }
+        let scanned = self.state.scan_rows(&hashing.range, false, SCAN_ROWS_MAX, at, None, false)?;
+        for (key, found) in &scanned.rows {
+            hashing.hash.row(key, found);
         }
+        match scanned.resume {
+            Some(next) => hashing.range.start = next,
+            None => return Ok(true),
+        }
+        Ok(false)
+    }
+}
+
+/// A checksum of all rows under way.
+#[derive(Debug)]
+pub struct Hashing {
+    at: Version,
+    range: KeyRange,
+    hash: Fnv,
+}
+
+impl Hashing {
+    pub fn value(&self) -> u64 {
+        self.hash.value()
     }
 }
 
 /// FNV-1a over length-prefixed strings.
+#[derive(Debug)]
 pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {

@@ -42,7 +42,7 @@ mod wire;
 
 pub use consensus::{ELECTION_TICKS, HEARTBEAT_TICKS, PRIORITY_TOP, TICK_MICROS};
 pub use foreign::{foreign_samples, read_foreign};
-pub use inspect::Status;
+pub use inspect::{Hashing, Status};
 pub use lease::LEASE;
 pub use members::MemberList;
 pub use scrub::ScrubStatus;

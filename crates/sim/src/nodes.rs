@@ -71,7 +71,7 @@ impl Machine for Simulated {
         for shard in self.0.replicas() {
             let print = self.0.with_shard_mut(shard, |replica| {
                 let status = replica.status();
-                let hash = if status.rows { replica.state_hash(status.last_version).ok() } else { None };
+                let hash = if status.rows { replica.state_hash().ok() } else { None };
                 hash.map(|hash| Fingerprint { shard, applied: status.applied, hash })
             });
             prints.extend(print.flatten());

@@ -89,7 +89,7 @@ pub trait Backend: 'static {
 
     /// Rows of a table that the node itself knows, by name: `florin.nodes`, `florin.shards`, `pg_stat_activity`, … as the engine and the
     /// native executor read them. `None`: no such table.
-    fn system_table(&self, name: &str) -> Option<Vec<Vec<crate::value::Value>>>;
+    fn system_table(&self, name: String) -> Pending<'_, Option<Vec<Vec<crate::value::Value>>>>;
     /// An administrative command of the cluster layer (`drain`, `remove node`, …), reached through SQL functions `florin.*`.
     fn admin(&self, command: String, arguments: Vec<crate::value::Value>) -> Pending<'_, Result<crate::value::Value>>;
 }

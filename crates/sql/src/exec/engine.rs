@@ -131,7 +131,8 @@ impl Session {
                 EngineEvent::Scan { scan, table_oid, range } => self.serve_scan(rows, scan, table_oid, range, run).await?,
                 EngineEvent::SystemScan { scan, name } => {
                     let missing = || Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
-                    let values = self.backend.system_table(&name).ok_or_else(missing)?;
+                    let values = self.backend.system_table(name.clone()).await.ok_or_else(missing)?;
+                    self.check_interrupt()?;
                     self.backend.engine(EngineCommand::SystemRows { query: rows.id, scan, rows: values });
                 }
                 EngineEvent::Rows(chunk) => {

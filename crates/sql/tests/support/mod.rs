@@ -346,8 +346,8 @@ impl Backend for MapNode {
         Box::pin(async move { EngineEvent::Failed(Error::unsupported("the engine")) })
     }
 
-    fn system_table(&self, _name: &str) -> Option<Vec<Vec<Value>>> {
-        None
+    fn system_table(&self, _name: String) -> Pending<'_, Option<Vec<Vec<Value>>>> {
+        Box::pin(async move { None })
     }
 
     fn admin(&self, command: String, _arguments: Vec<Value>) -> Pending<'_, Result<Value>> {

@@ -6,7 +6,7 @@
 
 use crate::queue::{MILLI, Micros, SECOND};
 use base::{Locality, NodeId, Prng};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Frames that a connection keeps for a peer that cannot be reached, before it drops them.
 const HELD_FRAMES_MAX: usize = 4096;
@@ -78,13 +78,16 @@ struct Link<P> {
     last_arrival: Micros,
     /// Being set up until then: frames are lost.
     usable_at: Micros,
-    held: VecDeque<P>,
+    /// Payloads sent, ever: their order.
+    sent: u64,
+    /// What a cut keeps back, by its order: what was under way when the cut came was sent before what met it at once.
+    held: BTreeMap<u64, P>,
     held_since: Micros,
 }
 
 impl<P> Default for Link<P> {
     fn default() -> Self {
-        Link { connection: 0, last_arrival: 0, usable_at: 0, held: VecDeque::new(), held_since: 0 }
+        Link { connection: 0, last_arrival: 0, usable_at: 0, sent: 0, held: BTreeMap::new(), held_since: 0 }
     }
 }
 
@@ -94,6 +97,7 @@ pub struct Delivery<P> {
     pub from: End,
     pub to: End,
     connection: u32,
+    order: u64,
     pub payload: P,
 }
 
@@ -173,8 +177,8 @@ impl<P: Clone> Network<P> {
                 self.reset(from, to, now);
                 continue;
             }
-            for payload in held {
-                self.forward(now, from, to, payload, out);
+            for (order, payload) in held {
+                self.forward(now, from, to, order, payload, out);
             }
         }
     }
@@ -208,11 +212,14 @@ impl<P: Clone> Network<P> {
 
     pub fn send(&mut self, now: Micros, from: End, to: End, payload: P, out: &mut Vec<Delivery<P>>) {
         self.sent += 1;
-        if self.blocked(from, to) {
-            self.hold(now, from, to, payload);
+        let blocked = self.blocked(from, to);
+        let link = self.links.entry((from, to)).or_default();
+        link.sent += 1;
+        let order = link.sent;
+        if blocked {
+            self.hold(now, from, to, order, payload);
             return;
         }
-        let link = self.links.entry((from, to)).or_default();
         if reliable(from, to) == Reliable::No {
             if now < link.usable_at {
                 self.lost += 1;
@@ -224,27 +231,27 @@ impl<P: Clone> Network<P> {
                 return;
             }
         }
-        self.forward(now, from, to, payload, out);
+        self.forward(now, from, to, order, payload, out);
     }
 
-    fn hold(&mut self, now: Micros, from: End, to: End, payload: P) {
+    fn hold(&mut self, now: Micros, from: End, to: End, order: u64, payload: P) {
         let link = self.links.entry((from, to)).or_default();
         if link.held.is_empty() {
             link.held_since = now;
         }
         if link.held.len() < HELD_FRAMES_MAX {
-            link.held.push_back(payload);
+            link.held.insert(order, payload);
         } else {
             self.lost += 1;
         }
     }
 
-    fn forward(&mut self, now: Micros, from: End, to: End, payload: P, out: &mut Vec<Delivery<P>>) {
+    fn forward(&mut self, now: Micros, from: End, to: End, order: u64, payload: P, out: &mut Vec<Delivery<P>>) {
         let delay = self.delay(from, to);
         let link = self.links.entry((from, to)).or_default();
         let at = (now + delay).max(link.last_arrival + 1);
         link.last_arrival = at;
-        out.push(Delivery { at, from, to, connection: link.connection, payload });
+        out.push(Delivery { at, from, to, connection: link.connection, order, payload });
     }
 
     /// How often a payload that has come to its time is received: once as a rule; never, once or twice on a connection
@@ -252,7 +259,7 @@ impl<P: Clone> Network<P> {
     pub fn arrives(&mut self, now: Micros, delivery: &Delivery<P>) -> u32 {
         let (from, to) = (delivery.from, delivery.to);
         if self.blocked(from, to) {
-            self.hold(now, from, to, delivery.payload.clone());
+            self.hold(now, from, to, delivery.order, delivery.payload.clone());
             return 0;
         }
         let current = self.links.get(&(from, to)).is_some_and(|link| link.connection == delivery.connection);
@@ -361,6 +368,18 @@ mod tests {
         assert!(sent.is_empty() && !network.blocked(node(2), node(1)));
         network.heal(cut, SECOND, &mut sent);
         assert_eq!(received(&mut network, sent), vec![7]);
+    }
+
+    #[test]
+    fn what_was_under_way_when_a_cut_came_stays_before_what_was_sent_later() {
+        let mut network = network(NetworkConfig::default());
+        let mut sent = Vec::new();
+        network.send(0, node(1), End::Client(1), 1, &mut sent);
+        let cut = network.cut(Area::Node(NodeId(1)), Area::Not(Box::new(Area::Node(NodeId(1)))));
+        network.send(1, node(1), End::Client(1), 2, &mut sent);
+        assert!(received(&mut network, std::mem::take(&mut sent)).is_empty());
+        network.heal(cut, SECOND, &mut sent);
+        assert_eq!(received(&mut network, sent), vec![1, 2]);
     }
 
     #[test]

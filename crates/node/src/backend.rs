@@ -64,6 +64,8 @@ impl NodeBackend {
 
 /// Bytes of COPY data that count as one piece of work.
 const COPY_BYTES: usize = 8 * 1024;
+/// Bytes of staged rows that count as one piece of work.
+const STAGED_BYTES: usize = 256 * 1024;
 /// Rows of a scan that count as one piece of work.
 const SCAN_ROWS: u32 = 512;
 
@@ -72,7 +74,7 @@ fn cost(request: &Request) -> u32 {
     match request {
         Request::Scan { rows_max, .. } => 1 + rows_max / SCAN_ROWS,
         Request::Read { reads, .. } => 1 + reads.len() as u32 / 64,
-        Request::Stage { writes, .. } => 1 + writes.len() as u32 / 256,
+        Request::Stage { changes, .. } => 1 + (changes.len() / STAGED_BYTES) as u32,
         _ => 1,
     }
 }

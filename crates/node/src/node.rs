@@ -22,6 +22,9 @@ use storage::RowStores;
 use storage::access::COMMIT_BYTES_MAX;
 use storage::log::{Log, LogFiles, Record, Recovered, ShardLog};
 
+/// Bytes of row versions after which a shard flushes them, on however large a machine: while they are flushed as much again comes, and as much is on its
+/// way into the cache.
+const ACTIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Least memory for each purpose of a shard, in bytes.
 const SHARD_BYTES_MIN: usize = 64 * 1024;
 
@@ -288,7 +291,7 @@ impl Core {
         let share = |part: u64| usize::try_from(self.config.memory_bytes / part / count).unwrap_or(usize::MAX).max(SHARD_BYTES_MIN);
         let seed = self.prng.next_u64();
         let mut config = ShardConfig::new(shard, self.config.node, self.config.boot, seed);
-        (config.active_bytes_max, config.cache_bytes_max) = (share(8), share(4));
+        (config.active_bytes_max, config.cache_bytes_max) = (share(8).min(ACTIVE_BYTES_MAX), share(4));
         config.log_bytes_max = config.log_bytes_max.min(share(4));
         // What is there already is not made anew: the shard looks.
         config.bootstrap = alone.then(|| Bootstrap { voters: vec![self.config.node], ..Bootstrap::default() });

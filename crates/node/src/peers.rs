@@ -353,10 +353,10 @@ fn weight(message: &Message) -> usize {
         Message::Response { response: Response::Rows { rows, .. }, .. } => {
             64 + rows.iter().flatten().map(|f| f.row.len() + 16).sum::<usize>()
         }
-        Message::Request {
-            request: Request::Commit { writes, .. } | Request::Prepare { writes, .. } | Request::Stage { writes, .. },
-            ..
-        } => 128 + writes.iter().map(|w| w.key.len() + w.row.as_ref().map_or(0, |r| r.len()) + 16).sum::<usize>(),
+        Message::Request { request: Request::Stage { changes, .. }, .. } => 128 + changes.len(),
+        Message::Request { request: Request::Commit { writes, .. } | Request::Prepare { writes, .. }, .. } => {
+            128 + writes.iter().map(|w| w.key.len() + w.row.as_ref().map_or(0, |r| r.len()) + 16).sum::<usize>()
+        }
         _ => 128,
     }
 }

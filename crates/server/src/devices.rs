@@ -18,8 +18,9 @@ use storage::rows::fjall::{FjallOptions, FjallRows};
 
 const JOB_THREADS: usize = 2;
 const ENGINE_THREADS_MAX: usize = 16;
-/// Parts of the node's memory: the row store's cache, and what queries may hold.
-const CACHE_PART: u64 = 8;
+/// Parts of the node's memory: the row store's cache of blocks (rows that are asked for again are cached by their shard, and files by the system), and what
+/// queries may hold.
+const CACHE_PART: u64 = 64;
 const QUERY_PART: u64 = 4;
 /// Exit status when a write failed and it is not known what is on the disk.
 const EXIT_DISK: i32 = 74;

@@ -179,6 +179,7 @@ fn space_code(space: Space) -> u8 {
         Space::History => 1,
         Space::Staged => 2,
         Space::Meta => 3,
+        Space::Packed => 4,
     }
 }
 
@@ -188,6 +189,7 @@ fn read_space(r: &mut Reader) -> Read<Space> {
         1 => Ok(Space::History),
         2 => Ok(Space::Staged),
         3 => Ok(Space::Meta),
+        4 => Ok(Space::Packed),
         _ => Err(Malformed("unknown key space")),
     }
 }

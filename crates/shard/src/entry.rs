@@ -14,12 +14,13 @@
 //! - 10 Settled: u32 count, then each txn
 //! - 9 Handover: to u32, count, then each: txn, resource, mode u8. A resource is u8 0 and a storage id u32, or u8 1 and a key.
 //!
-//! Changes: u32 count, then each key and optional row. An empty entry is the consensus library's own (a term's first).
+//! Changes: u32 count, then each key and optional row (of a Stage in the order of their keys: `storage::packed`). An empty entry is the consensus library's own (a term's first).
 
 use crate::wire::{Malformed, Read, Reader, Writer};
 use base::{NodeId, ShardId, StorageId, TxnId, Version};
 use bytes::Bytes;
 use storage::access::{Key, KeyRange, LockMode, ReadSet, Row, Write};
+use storage::packed::Packed;
 
 /// What can be locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +74,7 @@ pub enum LogEntry {
     Stage {
         txn: TxnId,
         part: u32,
-        changes: Vec<Change>,
+        changes: Packed,
     },
     /// Staged parts of a transaction that was rolled back are dropped.
     Unstage {
@@ -147,7 +148,7 @@ impl LogEntry {
                 w.u8(STAGE);
                 w.txn(*txn);
                 w.u32(*part);
-                write_changes(&mut w, changes);
+                w.bytes.extend_from_slice(changes.bytes());
             }
             LogEntry::Unstage { txn } => {
                 w.u8(UNSTAGE);
@@ -190,7 +191,7 @@ impl LogEntry {
             PREPARE => LogEntry::Prepare(Box::new(read_prepare(&mut r)?)),
             DECIDE => LogEntry::Decide { txn: r.txn()?, version: Some(r.version()?).filter(|version| *version != Version::ZERO) },
             REFUSE => LogEntry::Refuse { txn: r.txn()? },
-            STAGE => LogEntry::Stage { txn: r.txn()?, part: r.u32()?, changes: read_changes(&mut r)? },
+            STAGE => LogEntry::Stage { txn: r.txn()?, part: r.u32()?, changes: read_packed(&mut r)? },
             UNSTAGE => LogEntry::Unstage { txn: r.txn()? },
             PUT => LogEntry::Put { version: r.version()?, change: Change { key: r.bytes()?, row: r.optional_bytes()? } },
             CLOCK_BOUND => LogEntry::ClockBound { version: r.version()? },
@@ -217,7 +218,8 @@ impl LogEntry {
 
     fn size_hint(&self) -> usize {
         let changes = match self {
-            LogEntry::Commit { changes, .. } | LogEntry::Stage { changes, .. } => changes.as_slice(),
+            LogEntry::Stage { changes, .. } => return 64 + changes.bytes().len(),
+            LogEntry::Commit { changes, .. } => changes.as_slice(),
             LogEntry::Prepare(prepare) => &prepare.changes,
             LogEntry::Put { change, .. } => std::slice::from_ref(change),
             _ => &[],
@@ -241,6 +243,10 @@ pub fn read_changes(r: &mut Reader) -> Read<Vec<Change>> {
         changes.push(Change { key: r.bytes()?, row: r.optional_bytes()? });
     }
     Ok(changes)
+}
+
+fn read_packed(r: &mut Reader) -> Read<Packed> {
+    Packed::read(r.rest()).map_err(|_| Malformed("changes that are not packed as they should be"))
 }
 
 pub fn write_prepare(w: &mut Writer, prepare: &Prepare) {
@@ -323,6 +329,10 @@ mod tests {
             row: row.map(|row| Bytes::from_static(row.as_bytes())),
         };
         let version = Version(77);
+        let mut packer = storage::packed::Packer::default();
+        packer.push(b"a", None);
+        packer.push(b"b", Some(b"2"));
+        let packed = packer.finish();
         let locks = vec![(Resource::Table(StorageId(4)), LockMode::KeyShare), (Resource::Row("k".into()), LockMode::Update)];
         vec![
             LogEntry::Commit { txn, version, parts: 2, changes: vec![change("a", Some("1")), change("b", None)] },
@@ -342,7 +352,7 @@ mod tests {
             LogEntry::Decide { txn, version: Some(version) },
             LogEntry::Decide { txn, version: None },
             LogEntry::Refuse { txn },
-            LogEntry::Stage { txn, part: 3, changes: vec![change("a", None)] },
+            LogEntry::Stage { txn, part: 3, changes: packed },
             LogEntry::Unstage { txn },
             LogEntry::Put { version, change: change("s", Some("v")) },
             LogEntry::ClockBound { version },

@@ -8,13 +8,13 @@ use crate::event::{Job, JobDone, JobResult, ShardEffect};
 use crate::keys;
 use crate::memlog::Sendable;
 use crate::meta::{self, Standing};
+use crate::moving::move_layer;
 use crate::read::bound_end;
 use crate::shard::{Shard, due};
-use crate::state::{Frozen, Layer};
+use crate::state::Frozen;
 use crate::table::{Chain, Table};
 use base::{Mono, Result, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,17 @@ use storage::rows::{Batch, RowStore, Space};
 /// Versions stay in memory at most this long before they are flushed.
 const FLUSH_AGE: Duration = Duration::from_secs(60);
 /// Bytes of one batch written to the store.
-const BATCH_BYTES: usize = 1024 * 1024;
+pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
 /// Keys that one job of cleaning up looks at.
 const CLEAN_KEYS_MAX: usize = 64 * 1024;
 /// Flushed keys moved into the cache with each tick.
 const DRAIN_KEYS: usize = 1024;
 /// Between two looks through the history for what no snapshot needs.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
+/// A layer is not moved sooner than this after it could be: rows that are loaded and then get a key, or are dropped, are never moved.
+const LAYER_REST: Duration = Duration::from_secs(5);
+/// With more layers than this the oldest one is moved at once.
+const LAYERS_RESTING_MAX: usize = 4;
 /// After the disk was full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Entries after which a replica without rows notes where it stands.
@@ -51,6 +55,8 @@ pub(crate) struct Flushing {
     running: Option<(u64, Task)>,
     pub next_job: u64,
     retry_at: Mono,
+    /// Since when the oldest layer could be moved.
+    movable: Option<(TxnId, Mono)>,
     collected: Mono,
     collect_from: Bytes,
     /// Where a removal of many rows goes on: from its start it would walk over the marks of all it has removed.
@@ -65,6 +71,7 @@ impl Flushing {
             running: None,
             next_job: 1,
             retry_at: Mono(0),
+            movable: None,
             collected: now,
             collect_from: Bytes::new(),
             removing: None,
@@ -220,13 +227,14 @@ impl Shard {
             Task::Flush { upto, term } => self.flushed(upto, term),
             Task::Move(txn) => {
                 self.state.layers.retain(|layer| layer.txn != txn);
-                self.state.garbage.push(txn);
+                // Its commit was flushed.
+                self.state.garbage.push((txn, 0));
                 // Rows read while they were moved may have been cached as they were before.
                 self.state.cache.clear();
             }
-            Task::Unstage(txn) if cleaned.is_none() => self.state.garbage.retain(|other| *other != txn),
+            Task::Unstage(txn) if cleaned.is_none() => self.state.garbage.retain(|(other, _)| *other != txn),
             Task::Drop(storage) if cleaned.is_none() => {
-                self.state.dropped.retain(|other| *other != storage);
+                self.state.dropped.retain(|(other, _)| *other != storage);
                 self.state.cache.clear();
             }
             Task::Unstage(_) | Task::Drop(_) => self.flushing.removing = cleaned.map(|place| (task, place)),
@@ -294,29 +302,51 @@ impl Shard {
     fn tidy(&mut self) {
         let store = self.state.store.clone();
         let horizon = self.state.horizon;
-        if let Some(layer) = self.state.layers.first().cloned()
+        if let Some(mut layer) = self.state.layers.first().cloned()
             && layer.index <= self.flushing.flushed_index
             && self.state.draining.is_empty()
+            && self.has_rested(layer.txn)
         {
             self.state.flushed = self.state.flushed.max(layer.version);
-            let txn = layer.txn;
+            let (txn, committed) = (layer.txn, self.consensus.committed());
+            // Nobody will read what is in a storage that was given up.
+            let given_up =
+                |storage: &StorageId| self.state.dropped.iter().any(|(dropped, index)| dropped == storage && *index <= committed);
+            layer.storages.retain(|storage, _| !given_up(storage));
             self.start("move staged rows", Task::Move(txn), move || {
                 move_layer(&*store, &layer, horizon)?;
                 store.sync()?;
                 Ok(None)
             });
-        } else if let Some(txn) = self.state.garbage.first().copied() {
+        } else if let Some(txn) = self.settled_garbage() {
             let from = self.goes_on(&Task::Unstage(txn));
             self.start("drop staged rows", Task::Unstage(txn), move || drop_staged(&*store, txn, from));
-        } else if let Some(storage) = self.state.dropped.first().copied()
-            && !self.in_memory(storage)
-        {
+        } else if let Some(storage) = self.settled_drop() {
             let from = self.goes_on(&Task::Drop(storage));
             self.start("drop rows", Task::Drop(storage), move || drop_rows(&*store, storage, from));
         } else if due(self.now.mono, self.flushing.collected, COLLECT_EVERY) && self.state.layers.is_empty() {
             let from = self.flushing.collect_from.clone();
             self.start("collect history", Task::Collect, move || collect(&*store, &from, horizon));
         }
+    }
+
+    fn has_rested(&mut self, txn: TxnId) -> bool {
+        let now = self.now.mono;
+        let (_, since) = *self.flushing.movable.insert(self.flushing.movable.filter(|(of, _)| *of == txn).unwrap_or((txn, now)));
+        self.state.layers.len() > LAYERS_RESTING_MAX || due(now, since, LAYER_REST)
+    }
+
+    /// A transaction whose staged rows are not needed, whatever becomes of proposals.
+    fn settled_garbage(&self) -> Option<TxnId> {
+        let committed = self.consensus.committed();
+        self.state.garbage.iter().find(|(_, index)| *index <= committed).map(|(txn, _)| *txn)
+    }
+
+    /// A storage that was given up, whatever becomes of proposals, and whose rows are all in the store.
+    fn settled_drop(&self) -> Option<StorageId> {
+        let committed = self.consensus.committed();
+        let (storage, index) = self.state.dropped.first().copied()?;
+        (index <= committed && !self.in_memory(storage)).then_some(storage)
     }
 
     /// Where the last job of this removal stopped.
@@ -326,7 +356,7 @@ impl Shard {
 
     /// Rows of this storage may still come to the store.
     fn in_memory(&self, storage: StorageId) -> bool {
-        if self.state.layers.iter().any(|layer| layer.storages.contains(&storage)) {
+        if self.state.layers.iter().any(|layer| layer.storages.contains_key(&storage)) {
             return true;
         }
         let start = storage.0.to_be_bytes();
@@ -336,18 +366,18 @@ impl Shard {
 }
 
 /// Changes on their way to the store, written whenever they are enough.
-struct Batching<'a> {
-    store: &'a dyn RowStore,
+pub(crate) struct Batching<'a> {
+    pub store: &'a dyn RowStore,
     batch: Batch,
     bytes: usize,
 }
 
 impl<'a> Batching<'a> {
-    fn new(store: &'a dyn RowStore) -> Batching<'a> {
+    pub fn new(store: &'a dyn RowStore) -> Batching<'a> {
         Batching { store, batch: Batch::default(), bytes: 0 }
     }
 
-    fn push(&mut self, space: Space, key: Bytes, value: Option<Bytes>) {
+    pub fn push(&mut self, space: Space, key: Bytes, value: Option<Bytes>) {
         self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
         self.batch.changes.push((space, key, value));
     }
@@ -357,7 +387,7 @@ impl<'a> Batching<'a> {
         if self.bytes >= BATCH_BYTES { self.write() } else { Ok(()) }
     }
 
-    fn write(&mut self) -> Result<()> {
+    pub fn write(&mut self) -> Result<()> {
         self.bytes = 0;
         if self.batch.changes.is_empty() {
             return Ok(());
@@ -412,118 +442,6 @@ fn flush_row(out: &mut Batching, key: &Bytes, chain: &Chain, horizon: Version, k
     Ok(())
 }
 
-/// Staged rows of a committed transaction become the current ones.
-fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Result<()> {
-    let prefix = keys::staged_prefix(layer.txn);
-    let end = keys::after_prefix(&prefix);
-    let mut from = Bytes::from(prefix.clone());
-    loop {
-        let mut rows = Vec::new();
-        let mut bytes = 0;
-        store.scan(Space::Staged, Bound::Included(&from), bound_end(&end), false, &mut |key, value| {
-            bytes += key.len() + value.len();
-            rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
-            if bytes < BATCH_BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        let Some((last, _)) = rows.last() else { return Ok(()) };
-        from = following(last);
-        let rows: Vec<(Bytes, Bytes)> = rows.into_iter().map(|(key, value)| (key.slice(prefix.len()..), value)).collect();
-        let standing = Standings::of(store, &rows)?;
-        let mut out = Batching::new(store);
-        for (key, value) in &rows {
-            move_row(&mut out, layer, key, keys::read_staged_value(value)?, &standing, horizon)?;
-        }
-        out.write()?;
-    }
-}
-
-/// What stands in the store for the rows of one batch, found with one look where that shows that there is little.
-struct Standings {
-    /// `None`: too much to look at; each row is looked up.
-    current: Option<BTreeMap<Bytes, Bytes>>,
-    has_history: bool,
-}
-
-impl Standings {
-    fn of(store: &dyn RowStore, rows: &[(Bytes, Bytes)]) -> Result<Standings> {
-        let ((first, _), (last, _)) = (rows.first().expect("a batch has rows"), rows.last().expect("a batch has rows"));
-        let mut current = BTreeMap::new();
-        let most = rows.len().saturating_mul(2).max(64);
-        store.scan(Space::Current, Bound::Included(first), Bound::Included(last), false, &mut |key, value| {
-            current.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
-            if current.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        let mut has_history = false;
-        let (from, to) = (keys::history_prefix(first), keys::after_prefix(&keys::history_prefix(last)));
-        store.scan(Space::History, Bound::Included(&from), bound_end(&to), false, &mut |_, _| {
-            has_history = true;
-            ControlFlow::Break(())
-        })?;
-        Ok(Standings { current: (current.len() <= most).then_some(current), has_history })
-    }
-
-    fn current(&self, store: &dyn RowStore, key: &Bytes) -> Result<Option<Bytes>> {
-        match &self.current {
-            Some(current) => Ok(current.get(key).cloned()),
-            None => store.get(Space::Current, key),
-        }
-    }
-
-    fn newest_deleted(&self, store: &dyn RowStore, key: &Bytes) -> Result<Option<Version>> {
-        if self.has_history { newest_in_history(store, key) } else { Ok(None) }
-    }
-}
-
-fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, standing: &Standings, horizon: Version) -> Result<()> {
-    let version = layer.version;
-    let current = standing.current(out.store, key)?;
-    let current_version = current.as_deref().map(keys::current_version).transpose()?;
-    let newer = match current_version {
-        Some(current) => Some(current).filter(|current| *current >= version),
-        // A later deletion may have been flushed before.
-        None => standing.newest_deleted(out.store, key)?.filter(|deleted| *deleted >= version),
-    };
-    if newer == Some(version) {
-        // The transaction wrote it again after it was staged, with its commit.
-        return Ok(());
-    }
-    if let Some(until) = newer {
-        out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(until, row.as_deref())));
-        return Ok(());
-    }
-    if let (Some(value), Some(before)) = (&current, current_version)
-        && before < version
-        && version > horizon
-    {
-        out.push(Space::History, keys::history_key(key, before), Some(keys::history_value(version, Some(&value[8..]))));
-    }
-    match row {
-        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
-        None => {
-            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
-            out.push(Space::Current, key.clone(), None);
-        }
-    }
-    Ok(())
-}
-
-fn newest_in_history(store: &dyn RowStore, key: &[u8]) -> Result<Option<Version>> {
-    let prefix = keys::history_prefix(key);
-    let mut newest = Ok(None);
-    store.scan(Space::History, Bound::Included(&prefix), bound_end(&keys::after_prefix(&prefix)), false, &mut |key, _| {
-        newest = keys::read_history_key(key).map(|(_, version)| Some(version));
-        ControlFlow::Break(())
-    })?;
-    Ok(newest?)
-}
-
-/// The first key above this one.
-fn following(key: &[u8]) -> Bytes {
-    let mut next = key.to_vec();
-    next.push(0);
-    Bytes::from(next)
-}
-
 /// Says of a key and value that they can go.
 type Needless<'a> = dyn Fn(&[u8], &[u8]) -> Result<bool> + 'a;
 
@@ -559,27 +477,36 @@ fn remove(store: &dyn RowStore, space: Space, start: &[u8], end: &[u8], needless
     Ok(next)
 }
 
+/// Removes what stands in some ranges, one after the other; `from`: where an earlier job stopped.
+fn remove_ranges(store: &dyn RowStore, ranges: &[(Space, Vec<u8>, Vec<u8>)], from: Option<Place>) -> Result<Cleaned> {
+    if from.is_none() {
+        for (space, start, end) in ranges {
+            store.discard(*space, start, end)?;
+        }
+    }
+    let reached = |(space, key): &Place| ranges.iter().position(|(of, start, _)| of == space && &key[..] >= &start[..]);
+    let first = from.as_ref().and_then(reached).unwrap_or(0);
+    for (at, (space, start, end)) in ranges.iter().enumerate().skip(first) {
+        let start = from.as_ref().filter(|_| at == first).map_or(&start[..], |(_, key)| &key[..]);
+        let left = remove(store, *space, start, end, &|_, _| Ok(true))?;
+        if left.is_some() {
+            return Ok(left);
+        }
+    }
+    Ok(None)
+}
+
 fn drop_staged(store: &dyn RowStore, txn: TxnId, from: Option<Place>) -> Result<Cleaned> {
-    let prefix = keys::staged_prefix(txn);
-    let start = from.map_or_else(|| Bytes::from(prefix.clone()), |(_, key)| key);
-    remove(store, Space::Staged, &start, &keys::after_prefix(&prefix), &|_, _| Ok(true))
+    let start = keys::staged_prefix(txn);
+    let end = keys::after_prefix(&start);
+    remove_ranges(store, &[(Space::Packed, start.clone(), end.clone()), (Space::Staged, start, end)], from)
 }
 
 fn drop_rows(store: &dyn RowStore, storage: StorageId, from: Option<Place>) -> Result<Cleaned> {
     let start = storage.0.to_be_bytes();
     let end = keys::after_prefix(&start);
-    let (space, key) = from.unwrap_or_else(|| (Space::Current, Bytes::copy_from_slice(&start)));
-    let history = match space {
-        Space::Current => {
-            let left = remove(store, Space::Current, &key, &end, &|_, _| Ok(true))?;
-            if left.is_some() {
-                return Ok(left);
-            }
-            keys::history_bound(&start)
-        }
-        _ => key.to_vec(),
-    };
-    remove(store, Space::History, &history, &keys::history_bound(&end), &|_, _| Ok(true))
+    let history = (Space::History, keys::history_bound(&start), keys::history_bound(&end));
+    remove_ranges(store, &[(Space::Current, start.to_vec(), end), history], from)
 }
 
 /// Removes historic versions that no snapshot at or above the horizon sees.
@@ -593,10 +520,8 @@ fn collect(store: &dyn RowStore, from: &[u8], horizon: Version) -> Result<Cleane
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::{NodeId, ShardId};
+    use base::ShardId;
     use storage::rows::{MemoryRows, RowStores};
-
-    const TXN: TxnId = TxnId { started: 1, node: NodeId(1), boot: 1, sequence: 1 };
 
     fn store() -> Arc<dyn RowStore> {
         MemoryRows::new().open(ShardId(1)).unwrap()
@@ -634,29 +559,5 @@ mod tests {
         assert_eq!(drop_rows(&*store, StorageId(7), stopped).unwrap(), None);
         assert_eq!(keys_of(&*store, Space::Current).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [key(8, 0)]);
         assert!(keys_of(&*store, Space::History).is_empty());
-    }
-
-    /// The short way for rows where nothing was before gives what the long way gives.
-    #[test]
-    fn staged_rows_become_current_alike_with_and_without_neighbours() {
-        let layer = Layer { txn: TXN, version: Version(50), index: 9, storages: vec![StorageId(7)] };
-        let moved = |neighbour: bool| {
-            let store = store();
-            if neighbour {
-                write(&*store, vec![(Space::Current, key(7, 15), Some(keys::current_value(Version(3), b"other")))]);
-            }
-            let staged = (10..30u32).filter(|row| *row != 15).map(|row| {
-                let value = keys::staged_value((row != 20).then_some(&b"new"[..]));
-                (Space::Staged, keys::staged_key(TXN, &key(7, row)), Some(value))
-            });
-            write(&*store, staged.collect());
-            move_layer(&*store, &layer, Version::ZERO).unwrap();
-            let mut current = keys_of(&*store, Space::Current);
-            current.retain(|(found, _)| *found != key(7, 15));
-            (current, keys_of(&*store, Space::History))
-        };
-        let (current, history) = moved(false);
-        assert_eq!((current.len(), history.len()), (18, 1), "one of the rows is a deletion");
-        assert_eq!((current, history), moved(true));
     }
 }

@@ -28,6 +28,8 @@ pub fn read_foreign(bytes: &Bytes) {
     let _ = keys::read_history_key(bytes);
     let _ = keys::read_history_value(bytes);
     let _ = keys::read_staged_value(bytes);
+    let _ = storage::packed::Packed::read(bytes.clone());
+    let _ = storage::packed::Run(bytes.clone()).changes();
     let _ = crate::read_sequence_row(bytes);
 }
 
@@ -36,11 +38,14 @@ pub fn foreign_samples() -> Vec<Bytes> {
     let txn = TxnId { started: 1_000, node: NodeId(3), boot: 2, sequence: 9 };
     let change = |key: &'static [u8], row: Option<&'static [u8]>| Change { key: Bytes::from_static(key), row: row.map(Bytes::from_static) };
     let changes = vec![change(b"key", Some(b"row")), change(b"gone", None)];
+    let mut packer = storage::packed::Packer::default();
+    packer.push(b"gone", None);
+    packer.push(b"key", Some(b"row"));
     let entries = [
         LogEntry::Commit { txn, version: Version(77), parts: 2, changes: changes.clone() },
         LogEntry::Decide { txn, version: Some(Version(78)) },
         LogEntry::Refuse { txn },
-        LogEntry::Stage { txn, part: 1, changes: changes.clone() },
+        LogEntry::Stage { txn, part: 1, changes: packer.finish() },
         LogEntry::Put { version: Version(79), change: changes[0].clone() },
         LogEntry::ClockBound { version: Version(80) },
         LogEntry::Handover { to: NodeId(2), locks: Vec::new() },

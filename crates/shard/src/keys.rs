@@ -5,6 +5,8 @@
 //!   the version that replaced it (8 bytes, big-endian; a deletion has its own version here), 1 and the row, or 0 for a deletion. So the keys of
 //!   one row stand together, newest first, in the order of the row keys.
 //! - `Staged`: transaction (24 bytes, big-endian) and row key → 1 and the row, or 0 for a deletion.
+//! - `Packed`: transaction (as above) and the row key of the first of some rows of one storage → those rows (`storage::packed::Run`). No two
+//!   runs of a transaction overlap; what `Staged` has of a row is newer than what a run has.
 
 use crate::wire::{Malformed, Read};
 use base::{TxnId, Version};

@@ -4,15 +4,17 @@
 //!
 //! Byte format (integers little-endian): u16 format, u64 index, u64 term, bool rows, membership; then, if there are rows: u64 allowance,
 //! u64 newest version, u64 newest assigned version, u64 newest flushed version, u64 schema version; staged transactions (count; txn,
-//! u32 parts, count and u32 storage ids); layers (count; txn, u64 version, u64 index, count and u32 storage ids); garbage (count, txn);
+//! u32 parts, outlines); layers (count; txn, u64 version, u64 index, outlines); garbage (count, txn);
 //! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
-//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants).
+//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). Outlines: count; u32 storage id, highest key, bool some rows are
+//! packed, bool some stand by themselves.
 
 use crate::allowance::Allowance;
 use crate::entry::{read_prepare, write_prepare};
 use crate::members::Members;
 use crate::outcomes::Outcomes;
-use crate::state::{Layer, Staged, State};
+use crate::staged::{Staged, read_outlines, write_outlines};
+use crate::state::{Layer, State};
 use crate::wire::{Read, Reader, Writer};
 use base::{Error, Result, SchemaVersion, SqlState, StorageId};
 use bytes::Bytes;
@@ -21,7 +23,7 @@ use storage::rows::{Batch, RowStore, Space};
 
 /// The bookkeeping's key in `Meta`.
 pub const STATE_KEY: &[u8] = b"state";
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// Which entry the rows in the store stand at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,17 +71,6 @@ pub fn load(store: &dyn RowStore, state: &mut State) -> Result<Option<Standing>>
     Ok(Some(standing))
 }
 
-fn write_storages(w: &mut Writer, storages: &[StorageId]) {
-    w.count(storages.len());
-    for storage in storages {
-        w.u32(storage.0);
-    }
-}
-
-fn read_storages(r: &mut Reader) -> Read<Vec<StorageId>> {
-    (0..r.count(4)?).map(|_| r.u32().map(StorageId)).collect()
-}
-
 /// The state as of now, to be written once the rows as of now are flushed.
 pub fn write_state(state: &State, newest: base::Version) -> Vec<u8> {
     let mut w = Writer::with_capacity(1024 + 48 * state.outcomes.len());
@@ -92,20 +83,23 @@ pub fn write_state(state: &State, newest: base::Version) -> Vec<u8> {
     for (txn, staged) in &state.staged {
         w.txn(*txn);
         w.u32(staged.parts);
-        write_storages(&mut w, &staged.storages);
+        write_outlines(&mut w, &staged.storages);
     }
     w.count(state.layers.len());
     for layer in &state.layers {
         w.txn(layer.txn);
         w.version(layer.version);
         w.u64(layer.index);
-        write_storages(&mut w, &layer.storages);
+        write_outlines(&mut w, &layer.storages);
     }
     w.count(state.garbage.len());
-    for txn in &state.garbage {
+    for (txn, _) in &state.garbage {
         w.txn(*txn);
     }
-    write_storages(&mut w, &state.dropped);
+    w.count(state.dropped.len());
+    for (storage, _) in &state.dropped {
+        w.u32(storage.0);
+    }
     w.count(state.prepared.len());
     for prepare in state.prepared.values() {
         write_prepare(&mut w, prepare);
@@ -122,16 +116,19 @@ fn read_state(r: &mut Reader, state: &mut State) -> Read<()> {
     state.schema = SchemaVersion(r.u64()?);
     for _ in 0..r.count(32)? {
         let (txn, parts) = (r.txn()?, r.u32()?);
-        state.staged.insert(txn, Staged { parts, storages: read_storages(r)? });
+        state.staged.insert(txn, Staged { parts, storages: read_outlines(r)? });
     }
     for _ in 0..r.count(44)? {
         let (txn, version, index) = (r.txn()?, r.version()?, r.u64()?);
-        state.layers.push(Layer { txn, version, index, storages: read_storages(r)? });
+        state.layers.push(Layer { txn, version, index, storages: read_outlines(r)? });
     }
     for _ in 0..r.count(24)? {
-        state.garbage.push(r.txn()?);
+        // Only what is committed is ever flushed.
+        state.garbage.push((r.txn()?, 0));
     }
-    state.dropped = read_storages(r)?;
+    for _ in 0..r.count(4)? {
+        state.dropped.push((StorageId(r.u32()?), 0));
+    }
     for _ in 0..r.count(40)? {
         state.restore_prepared(Arc::new(read_prepare(r)?));
     }

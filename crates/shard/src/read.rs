@@ -4,6 +4,7 @@
 //! `Current` (through the cache), `History`. Nothing here waits; rows of undecided transactions are reported to the caller.
 
 use crate::keys;
+use crate::staged::{self, Outline, Storages, visit_packed, visit_single};
 use crate::state::{Layer, State};
 use crate::table::{Table, visible};
 use base::{Result, StorageId, TxnId, Version};
@@ -72,6 +73,7 @@ impl State {
         let layered = if self.layers.is_empty() { Seen::default() } else { self.get_from_layers(key, snapshot)? };
         let seen = match memory {
             Some(seen) => seen,
+            None if layered.version >= self.flushed.max(Version(1)) => Seen::default(),
             // What was flushed may be newer than a layer that is not moved yet, also a deletion.
             None if self.store_has_rows => self.get_from_store(key, snapshot, layered.version > Version::ZERO)?,
             None => Seen::default(),
@@ -81,12 +83,9 @@ impl State {
 
     /// What a transaction has staged for a key; `None` if nothing.
     pub fn get_staged(&self, txn: TxnId, key: &[u8]) -> Result<Option<Seen>> {
-        let storage = storage_of(key);
-        if !self.staged.get(&txn).is_some_and(|staged| staged.storages.contains(&storage)) {
-            return Ok(None);
-        }
-        let Some(value) = self.store.get(Space::Staged, &keys::staged_key(txn, key))? else { return Ok(None) };
-        Ok(Some(Seen { version: Version::ZERO, index: 0, row: keys::read_staged_value(&value)? }))
+        let Some(staged) = self.staged.get(&txn) else { return Ok(None) };
+        let found = staged::find(&*self.store, txn, &staged.storages, key)?;
+        Ok(found.map(|row| Seen { version: Version::ZERO, index: 0, row }))
     }
 
     fn get_from_memory(&self, key: &[u8], snapshot: Version) -> Option<Seen> {
@@ -101,14 +100,13 @@ impl State {
     }
 
     fn get_from_layers(&self, key: &[u8], snapshot: Version) -> Result<Seen> {
-        let storage = storage_of(key);
         let mut seen = Seen::default();
         for layer in &self.layers {
-            if layer.version > snapshot || layer.version <= seen.version || !layer.storages.contains(&storage) {
+            if layer.version > snapshot || layer.version <= seen.version {
                 continue;
             }
-            if let Some(value) = self.store.get(Space::Staged, &keys::staged_key(layer.txn, key))? {
-                seen = Seen { version: layer.version, index: layer.index, row: keys::read_staged_value(&value)? };
+            if let Some(row) = staged::find(&*self.store, layer.txn, &layer.storages, key)? {
+                seen = Seen { version: layer.version, index: layer.index, row };
             }
         }
         Ok(seen)
@@ -259,19 +257,23 @@ impl State {
         }
         if self.store_has_rows {
             let storages = storage_of(start)..=if end.is_empty() { StorageId(u32::MAX) } else { storage_of(end) };
-            let concerns = |of: &[StorageId]| of.iter().any(|storage| storages.contains(storage));
-            if let Some((txn, _)) = own.and_then(|txn| self.staged.get_key_value(&txn)).filter(|(_, staged)| concerns(&staged.storages)) {
-                chunks.push(self.chunk_of_layer(*txn, OWN, 0, start, end, reverse, limit)?);
+            let concerns = |of: &Storages| of.range(storages.clone()).next().is_some();
+            if let Some((txn, staged)) =
+                own.and_then(|txn| self.staged.get_key_value(&txn)).filter(|(_, staged)| concerns(&staged.storages))
+            {
+                let rows = StagedRows { txn: *txn, version: OWN, index: 0, storages: &staged.storages };
+                self.chunks_of_staged(&rows, (start, end), reverse, limit, &mut chunks)?;
             }
             let layers = self.layers.iter().filter(|layer| layer.version <= snapshot && concerns(&layer.storages));
             let layers: Vec<&Layer> = layers.collect();
             chunks.push(self.chunk_of_current(start, end, reverse, limit, snapshot)?);
-            if snapshot < self.flushed || !layers.is_empty() {
+            if snapshot < self.flushed || layers.iter().any(|layer| layer.version < self.flushed) {
                 // Also for deletions of what still stands in a layer. After `Current`: a flush moves rows from there to here.
                 chunks.push(self.chunk_of_history(start, end, reverse, limit, snapshot)?);
             }
             for layer in layers {
-                chunks.push(self.chunk_of_layer(layer.txn, layer.version, layer.index, start, end, reverse, limit)?);
+                let rows = StagedRows { txn: layer.txn, version: layer.version, index: layer.index, storages: &layer.storages };
+                self.chunks_of_staged(&rows, (start, end), reverse, limit, &mut chunks)?;
             }
         }
         let in_order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
@@ -312,38 +314,27 @@ impl State {
         malformed.map_or(Ok(taking.chunk), |e| Err(e.into()))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a layer and a range")]
-    fn chunk_of_layer(
+    /// Rows by themselves come before packed ones: of one version they are the newer ones, and the sort keeps their order.
+    fn chunks_of_staged(
         &self,
-        txn: TxnId,
-        version: Version,
-        index: u64,
-        start: &Key,
-        end: &Key,
+        rows: &StagedRows,
+        (start, end): (&Key, &Key),
         reverse: bool,
         limit: usize,
-    ) -> Result<Chunk> {
-        let low = keys::staged_key(txn, start);
-        let high = if end.is_empty() { keys::after_prefix(&keys::staged_prefix(txn)) } else { keys::staged_key(txn, end).to_vec() };
-        let mut taking = Taking::new(limit);
-        let mut malformed = None;
-        self.store.scan(
-            Space::Staged,
-            Bound::Included(&low),
-            bound_end(&high),
-            reverse,
-            &mut |key, value| match keys::read_staged_value(value) {
-                Ok(row) => {
-                    let key = Key::copy_from_slice(&key[keys::STAGED_PREFIX_BYTES..]);
-                    taking.take(key, Some((version, index, row)), value.len())
-                }
-                Err(e) => {
-                    malformed = Some(e);
-                    ControlFlow::Break(())
-                }
-            },
-        )?;
-        malformed.map_or(Ok(taking.chunk), |e| Err(e.into()))
+        chunks: &mut Vec<Chunk>,
+    ) -> Result<()> {
+        let has = |form: fn(&Outline) -> bool| rows.storages.values().any(form);
+        if has(|outline| outline.single) {
+            let mut taking = Taking::new(limit);
+            visit_single(&*self.store, rows.txn, (start, end), reverse, &mut |key, row| taking.take_staged(rows, key, row))?;
+            chunks.push(taking.chunk);
+        }
+        if has(|outline| outline.packed) {
+            let mut taking = Taking::new(limit);
+            visit_packed(&*self.store, rows.txn, (start, end), reverse, &mut |key, row| taking.take_staged(rows, key, row))?;
+            chunks.push(taking.chunk);
+        }
+        Ok(())
     }
 
     /// The newest historic version of each key at or below the snapshot.
@@ -402,7 +393,7 @@ impl State {
         let newer = |table: &Table| table.range(start, end).any(|(_, chain)| chain.last().is_some_and(|newest| newest.version > snapshot));
         let frozen = self.frozen.as_ref().is_some_and(|frozen| newer(&frozen.table));
         let storage = storage_of(&range.start);
-        let layered = self.layers.iter().any(|layer| layer.version > snapshot && layer.storages.contains(&storage));
+        let layered = self.layers.iter().any(|layer| layer.version > snapshot && layer.storages.contains_key(&storage));
         if newer(&self.active) || frozen || layered {
             return Ok(true);
         }
@@ -428,6 +419,14 @@ impl State {
     }
 }
 
+/// The staged rows of a transaction, and what version they have.
+struct StagedRows<'a> {
+    txn: TxnId,
+    version: Version,
+    index: u64,
+    storages: &'a Storages,
+}
+
 /// Collects one layer's items until it has enough.
 struct Taking {
     chunk: Chunk,
@@ -439,6 +438,11 @@ struct Taking {
 impl Taking {
     fn new(limit: usize) -> Taking {
         Taking { chunk: Chunk::default(), keys: 0, bytes: 0, limit }
+    }
+
+    fn take_staged(&mut self, rows: &StagedRows, key: Key, row: Option<Row>) -> ControlFlow<()> {
+        let size = row.as_ref().map_or(0, Row::len);
+        self.take(key, Some((rows.version, rows.index, row)), size)
     }
 
     fn take(&mut self, key: Key, item: Option<(Version, u64, Option<Row>)>, size: usize) -> ControlFlow<()> {

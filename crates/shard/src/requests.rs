@@ -197,7 +197,7 @@ impl Shard {
             Request::LockTables { context, tables, exclusive, wait } => {
                 return self.lock_tables(pending, context, tables, *exclusive, *wait);
             }
-            Request::Stage { context, part, writes } => self.stage(context, *part, writes),
+            Request::Stage { context, part, changes } => self.stage(context, *part, changes),
             Request::Commit { context, writes, reads, parts } => self.commit(context, writes, reads, *parts),
             Request::Prepare { context, writes, reads, parts, participants } => self.prepare(context, writes, reads, *parts, participants),
             Request::Decide { txn, version } => self.decide(*txn, *version),

@@ -37,7 +37,7 @@ const ASK_FIRST: Duration = Duration::from_millis(500);
 /// Between two times that a leader tells a replica that it must fetch rows.
 const TELL_AGAIN: Duration = Duration::from_millis(500);
 
-const SPACES: [Space; 3] = [Space::Current, Space::History, Space::Staged];
+const SPACES: [Space; 4] = [Space::Current, Space::History, Space::Staged, Space::Packed];
 
 /// How far a sender has read.
 #[derive(Clone, Debug, Default)]

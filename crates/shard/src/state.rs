@@ -6,8 +6,8 @@
 use crate::allowance::Allowance;
 use crate::cache::RowCache;
 use crate::entry::{Change, LogEntry, Prepare, Resource};
-use crate::keys;
 use crate::outcomes::{Outcomes, Pinned, Settled};
+use crate::staged::{self, Staged, Storages};
 use crate::system;
 use crate::table::{RowVersion, Table};
 use base::{Error, NodeId, Result, SchemaVersion, StorageId, TxnId, Version};
@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::access::{Key, LockMode, storage_of};
-use storage::rows::{Batch, RowStore, Space};
+use storage::packed::Packed;
+use storage::rows::RowStore;
 
 /// A leader serves snapshots up to this far above the newest version in its log; beyond, it logs a bound first.
 pub const BOUND: Duration = Duration::from_secs(2);
@@ -32,20 +33,13 @@ pub struct Frozen {
     pub newest: Version,
 }
 
-/// Parts of a large transaction that is not committed yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Staged {
-    pub parts: u32,
-    pub storages: Vec<StorageId>,
-}
-
-/// A committed large transaction whose rows still stand in `Staged`.
+/// A committed large transaction whose rows still stand in `Packed` and `Staged`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     pub txn: TxnId,
     pub version: Version,
     pub index: u64,
-    pub storages: Vec<StorageId>,
+    pub storages: Storages,
 }
 
 /// Locks that a planned change of leadership carries.
@@ -80,10 +74,10 @@ pub struct State {
     pub cache: RowCache,
     pub staged: BTreeMap<TxnId, Staged>,
     pub layers: Vec<Layer>,
-    /// Transactions whose staged rows are to be removed.
-    pub garbage: Vec<TxnId>,
-    /// Storage ids that were dropped and whose rows may still be there.
-    pub dropped: Vec<StorageId>,
+    /// Transactions whose staged rows are to be removed once an entry is committed.
+    pub garbage: Vec<(TxnId, u64)>,
+    /// Storage ids that were dropped, each by an entry, and whose rows may still be there.
+    pub dropped: Vec<(StorageId, u64)>,
     pub applied: u64,
     pub outcomes: Outcomes,
     pub outcomes_max: usize,
@@ -100,15 +94,10 @@ pub struct State {
     /// No version in the store is above this.
     pub flushed: Version,
     undo: VecDeque<(u64, Undo)>,
-    /// The part whose rows are written already.
-    staged_ahead: Option<(TxnId, u32)>,
+    /// The part whose rows are written already, and what that made of its transaction's outlines.
+    staged_ahead: Option<(TxnId, u32, Storages)>,
     /// Transactions decided since this was last taken: their waiting readers go on.
     pub decided: Vec<TxnId>,
-}
-
-fn staged_batch(txn: TxnId, changes: &[Change]) -> Batch {
-    let put = |change: &Change| (Space::Staged, keys::staged_key(txn, &change.key), Some(keys::staged_value(change.row.as_deref())));
-    Batch { changes: changes.iter().map(put).collect() }
 }
 
 impl State {
@@ -243,7 +232,7 @@ impl State {
         } else if let Some(storage) = system::dropped_storage(&change.key)
             && change.row.is_some()
         {
-            self.dropped.push(storage);
+            self.dropped.push((storage, index));
             self.push_undo(index, Undo::Dropped);
         }
     }
@@ -288,21 +277,13 @@ impl State {
         Ok(())
     }
 
-    fn stage(&mut self, index: u64, txn: TxnId, part: u32, changes: &[Change]) -> Result<()> {
+    fn stage(&mut self, index: u64, txn: TxnId, part: u32, changes: &Packed) -> Result<()> {
         let before = self.staged.get(&txn).cloned();
         let mut staged = before.clone().unwrap_or_default();
-        if part >= staged.parts {
-            staged.parts = part + 1;
-        }
-        for change in changes {
-            let storage = storage_of(&change.key);
-            if !staged.storages.contains(&storage) {
-                staged.storages.push(storage);
-            }
-        }
-        if self.staged_ahead.take() != Some((txn, part)) {
-            self.store.write(staged_batch(txn, changes))?;
-            self.store_has_rows = true;
+        staged.parts = staged.parts.max(part + 1);
+        match self.staged_ahead.take() {
+            Some((ahead, number, storages)) if (ahead, number) == (txn, part) => staged.storages = storages,
+            _ => staged.storages = self.write_staged(txn, changes)?,
         }
         self.push_undo(index, Undo::Part(txn, before));
         self.staged.insert(txn, staged);
@@ -310,17 +291,23 @@ impl State {
     }
 
     /// Writes a part's rows before its entry is proposed, so that a full disk refuses it in time.
-    pub fn stage_ahead(&mut self, txn: TxnId, part: u32, changes: &[Change]) -> Result<()> {
-        self.store.write(staged_batch(txn, changes))?;
-        self.store_has_rows = true;
-        self.staged_ahead = Some((txn, part));
+    pub fn stage_ahead(&mut self, txn: TxnId, part: u32, changes: &Packed) -> Result<()> {
+        let storages = self.write_staged(txn, changes)?;
+        self.staged_ahead = Some((txn, part, storages));
         Ok(())
+    }
+
+    fn write_staged(&mut self, txn: TxnId, changes: &Packed) -> Result<Storages> {
+        let mut storages = self.staged.get(&txn).map(|staged| staged.storages.clone()).unwrap_or_default();
+        self.store.write(staged::lay_out(&mut storages, txn, changes))?;
+        self.store_has_rows = true;
+        Ok(storages)
     }
 
     fn unstage(&mut self, index: u64, txn: TxnId) {
         if let Some(staged) = self.staged.remove(&txn) {
             self.push_undo(index, Undo::Part(txn, Some(staged)));
-            self.garbage.push(txn);
+            self.garbage.push((txn, index));
         }
     }
 
@@ -378,7 +365,7 @@ impl State {
                 self.staged.insert(txn, staged);
             }
             Undo::Part(txn, before) => {
-                self.garbage.retain(|other| *other != txn);
+                self.garbage.retain(|(other, _)| *other != txn);
                 match before {
                     Some(before) => self.staged.insert(txn, before),
                     None => self.staged.remove(&txn),

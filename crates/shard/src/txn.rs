@@ -5,11 +5,13 @@ use crate::outcomes::UNSETTLED_MAX;
 use crate::planted::{self, Bug};
 use crate::requests::{Answer, locks_lost};
 use crate::shard::Shard;
-use base::{Error, NodeId, ShardId, SqlState, TxnId, Version};
+use base::{Error, NodeId, ShardId, SqlState, StorageId, TxnId, Version};
+use bytes::Bytes;
 use storage::access::{
     BASE_GUARDED, COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response, Write,
     storage_of,
 };
+use storage::packed::{ChangeRef, Packed};
 
 fn error(state: SqlState, message: &str) -> Refusal {
     Refusal::Error(Error::new(state, message))
@@ -24,13 +26,17 @@ fn aborted() -> Refusal {
 }
 
 fn check_sizes(writes: &[Write]) -> Result<(), Refusal> {
+    check_change_sizes(writes.iter().map(|write| (&write.key[..], write.row.as_deref())))
+}
+
+fn check_change_sizes<'a>(changes: impl Iterator<Item = ChangeRef<'a>>) -> Result<(), Refusal> {
     let mut bytes = 0;
-    for write in writes {
-        let row = write.row.as_ref().map_or(0, |row| row.len());
-        if write.key.len() > KEY_BYTES_MAX || row > ROW_BYTES_MAX {
+    for (key, row) in changes {
+        let row = row.map_or(0, <[u8]>::len);
+        if key.len() > KEY_BYTES_MAX || row > ROW_BYTES_MAX {
             return Err(error(SqlState::PROGRAM_LIMIT_EXCEEDED, "a key or row is too large"));
         }
-        bytes += write.key.len() + row;
+        bytes += key.len() + row;
     }
     // One row may exceed the bound by itself.
     if bytes > COMMIT_BYTES_MAX + ROW_BYTES_MAX + KEY_BYTES_MAX {
@@ -194,11 +200,13 @@ impl Shard {
         Ok((Response::Done, 0))
     }
 
-    pub(crate) fn stage(&mut self, context: &Context, part: u32, writes: &[Write]) -> Answer {
+    pub(crate) fn stage(&mut self, context: &Context, part: u32, changes: &Bytes) -> Answer {
         let txn = context.txn;
-        check_sizes(writes)?;
-        let exclusive = |write: &Write| self.locks.held(txn, &Resource::Table(storage_of(&write.key))) == Some(LockMode::Update);
-        if !writes.iter().all(exclusive) {
+        let changes = Packed::read(changes.clone()).map_err(Refusal::Error)?;
+        check_change_sizes(changes.iter())?;
+        let mut storages: Vec<StorageId> = changes.iter().map(|(key, _)| storage_of(key)).collect();
+        storages.dedup();
+        if !storages.iter().all(|storage| self.locks.held(txn, &Resource::Table(*storage)) == Some(LockMode::Update)) {
             return Err(if context.holds_locks {
                 locks_lost()
             } else {
@@ -209,10 +217,10 @@ impl Shard {
         if part < parts {
             return Ok((Response::Done, self.consensus.last_index()));
         }
-        if part > parts {
-            return Err(Refusal::Error(Error::internal(format!("part {part} of {txn} came before part {parts}"))));
+        if part > parts || self.state.store.is_behind() {
+            // The thread must not wait for the store. Several are on their way at once; after a change of leader one may overtake another.
+            return Err(Refusal::Busy);
         }
-        let changes = changes(writes);
         self.state.stage_ahead(txn, part, &changes).map_err(Refusal::Error)?;
         let index = self.propose(LogEntry::Stage { txn, part, changes })?;
         Ok((Response::Done, index))

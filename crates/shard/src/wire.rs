@@ -99,6 +99,11 @@ impl Reader {
         Ok(count)
     }
 
+    /// Everything up to the end.
+    pub fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.left)
+    }
+
     pub fn end(self) -> Read<()> {
         if self.left.is_empty() { Ok(()) } else { Err(Malformed("bytes follow the end")) }
     }

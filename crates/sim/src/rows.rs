@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use storage::rows::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Space, Visit};
+use storage::rows::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit};
 
 type Map = BTreeMap<Bytes, Bytes>;
 type Undo = Vec<(Space, Bytes, Option<Bytes>)>;
 
-const SPACES: usize = 4;
+const SPACES: usize = 5;
+/// Rows that are added at once become durable in pieces of so many.
+const INGESTED_ROWS: usize = 256;
 
 fn position(space: Space) -> usize {
     match space {
@@ -19,6 +21,7 @@ fn position(space: Space) -> usize {
         Space::History => 1,
         Space::Staged => 2,
         Space::Meta => 3,
+        Space::Packed => 4,
     }
 }
 
@@ -163,6 +166,27 @@ impl RowStore for SimStore {
             self.lock().unsynced.clear();
         }
         Ok(())
+    }
+
+    fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
+        let mut changes = Vec::new();
+        while let Some((key, value)) = source()? {
+            changes.push((space, key, Some(value)));
+            if changes.len() == INGESTED_ROWS {
+                self.write(Batch { changes: std::mem::take(&mut changes) })?;
+            }
+        }
+        self.write(Batch { changes })?;
+        self.sync()
+    }
+
+    /// Nothing can be removed at once here: all is left to the caller.
+    fn discard(&self, _space: Space, _start: &[u8], _end: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        false
     }
 
     fn clear(&self) -> Result<()> {

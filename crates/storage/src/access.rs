@@ -184,9 +184,10 @@ pub enum Request {
     /// Locks whole tables against every other transaction's writes (`exclusive`), as schema changes do.
     /// Row locks already imply the shared table lock. Answer: [`Response::Done`].
     LockTables { context: Context, tables: Vec<StorageId>, exclusive: bool, wait: LockWait },
-    /// Logs a part of a large transaction; invisible to others until its commit. A later part replaces rows of earlier ones. Parts are numbered from 0. Answer: [`Response::Done`].
-    /// The transaction must hold the exclusive lock of each table concerned.
-    Stage { context: Context, part: u32, writes: Vec<Write> },
+    /// Logs a part of a large transaction; invisible to others until its commit. A later part replaces rows of earlier ones. Parts are numbered from 0;
+    /// one that arrives before its predecessor is refused as busy. Answer: [`Response::Done`].
+    /// The transaction must hold the exclusive lock of each table concerned. `changes`: bytes of a [`crate::packed::Packed`].
+    Stage { context: Context, part: u32, changes: Bytes },
     /// One-phase commit: the transaction wrote in this shard only. `parts`: how many were staged. Answer: [`Response::Committed`].
     /// Sent again after a lost answer it gives the same outcome.
     Commit { context: Context, writes: Vec<Write>, reads: ReadSet, parts: u32 },

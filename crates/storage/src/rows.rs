@@ -22,10 +22,12 @@ pub enum Space {
     Staged,
     /// The shard's own bookkeeping: applied index, membership, outcomes.
     Meta,
+    /// Of the parts of large transactions: runs of rows in the order of their keys, many in one value.
+    Packed,
 }
 
 impl Space {
-    pub const ALL: [Space; 4] = [Space::Current, Space::History, Space::Staged, Space::Meta];
+    pub const ALL: [Space; 5] = [Space::Current, Space::History, Space::Staged, Space::Meta, Space::Packed];
 
     /// Stable: part of the on-disk format.
     pub fn number(self) -> usize {
@@ -34,6 +36,7 @@ impl Space {
             Space::History => 1,
             Space::Staged => 2,
             Space::Meta => 3,
+            Space::Packed => 4,
         }
     }
 }
@@ -55,6 +58,9 @@ fn is_empty_range(range: (KeyBound, KeyBound)) -> bool {
     }
 }
 
+/// Gives the next key and value, or `None` at the end.
+pub type Source<'a> = dyn FnMut() -> Result<Option<(Bytes, Bytes)>> + 'a;
+
 /// Called with each key and value in order; `Break` ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
@@ -75,6 +81,16 @@ pub trait RowStore: Send + Sync {
     fn write(&self, batch: Batch) -> Result<()>;
     /// When it returns, all earlier batches survive a crash.
     fn sync(&self) -> Result<()>;
+    /// Adds rows, in ascending order of their keys, to a range of keys in which nothing stands and nothing else is written meanwhile. Durable when it returns, with all
+    /// earlier batches; a crash before leaves all of them or the first ones.
+    ///
+    /// # Errors
+    /// `53100` when the disk is full: some may have been written.
+    fn ingest(&self, space: Space, source: &mut Source) -> Result<()>;
+    /// Removes, durably or not, what can be removed at once from a range that nobody reads any more. What is left is for the caller to remove.
+    fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()>;
+    /// A write may have to wait until earlier ones are put in order: what can come later should.
+    fn is_behind(&self) -> bool;
     /// Removes everything, durably.
     fn clear(&self) -> Result<()>;
     fn snapshot(&self) -> Result<Box<dyn RowSnapshot>>;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
-use storage::{Batch, FjallOptions, FjallRows, MemoryRows, RowSnapshot, RowStores, Space};
+use storage::{Batch, FjallOptions, FjallRows, MemoryRows, RowSnapshot, RowStore, RowStores, Space};
 
 type Model = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
@@ -147,6 +147,87 @@ fn the_last_change_of_a_key_in_a_batch_counts() {
         store.write(batch(&[(Space::Current, "b", None), (Space::Current, "b", Some("2"))])).unwrap();
         assert_eq!(scan(&*store.snapshot().unwrap(), Space::Current, ALL, false), [(b"b".to_vec(), b"2".to_vec())]);
     });
+}
+
+fn row(number: u32) -> (Bytes, Bytes) {
+    (Bytes::copy_from_slice(&number.to_be_bytes()), Bytes::from(vec![number as u8; 100]))
+}
+
+/// Adds rows at once.
+fn ingest(store: &dyn RowStore, space: Space, numbers: std::ops::Range<u32>) {
+    let mut rows = numbers.map(row);
+    store.ingest(space, &mut || Ok(rows.next())).unwrap();
+}
+
+#[test]
+fn rows_added_at_once_stand_between_what_was_written_before_and_after() {
+    on_both(|stores| {
+        let store = stores.open(ShardId(1)).unwrap();
+        let write = |space, number: u32, value: Option<&'static [u8]>| {
+            let changes = vec![(space, row(number).0, value.map(Bytes::from_static))];
+            store.write(Batch { changes }).unwrap();
+        };
+        write(Space::Current, 5, Some(b"before"));
+        write(Space::Meta, 100, Some(b"another space"));
+        let snapshot = store.snapshot().unwrap();
+        ingest(&*store, Space::Current, 100..5_000);
+        ingest(&*store, Space::Packed, 0..10);
+        write(Space::Current, 200, Some(b"after"));
+        write(Space::Current, 300, None);
+        let mut model = Model::new();
+        model.extend((100..5_000).map(|number| ((Space::Current, row(number).0.to_vec()), row(number).1.to_vec())));
+        model.extend((0..10).map(|number| ((Space::Packed, row(number).0.to_vec()), row(number).1.to_vec())));
+        model.insert((Space::Current, row(5).0.to_vec()), b"before".to_vec());
+        model.insert((Space::Meta, row(100).0.to_vec()), b"another space".to_vec());
+        model.insert((Space::Current, row(200).0.to_vec()), b"after".to_vec());
+        model.remove(&(Space::Current, row(300).0.to_vec()));
+        let now = store.snapshot().unwrap();
+        for space in Space::ALL {
+            assert_eq!(scan(&*now, space, ALL, false), expected(&model, space, ALL, false));
+        }
+        assert_eq!(scan(&*snapshot, Space::Current, ALL, false).len(), 1, "a snapshot does not see what came later");
+    });
+}
+
+#[test]
+fn discarding_a_range_leaves_everything_else() {
+    on_both(|stores| {
+        let store = stores.open(ShardId(1)).unwrap();
+        ingest(&*store, Space::Current, 0..100);
+        ingest(&*store, Space::Current, 100..5_000);
+        ingest(&*store, Space::Current, 5_000..5_100);
+        ingest(&*store, Space::History, 100..200);
+        store.write(Batch { changes: vec![(Space::Current, row(4_000).0, Some(Bytes::from_static(b"newer")))] }).unwrap();
+        store.discard(Space::Current, &row(100).0, &row(5_000).0).unwrap();
+        let now = store.snapshot().unwrap();
+        let left = scan(&*now, Space::Current, ALL, false);
+        assert_eq!(left[..100], (0..100).map(row).map(|(key, value)| (key.to_vec(), value.to_vec())).collect::<Vec<_>>());
+        assert_eq!(
+            left[left.len() - 100..],
+            (5_000..5_100).map(row).map(|(key, value)| (key.to_vec(), value.to_vec())).collect::<Vec<_>>()
+        );
+        assert_eq!(scan(&*now, Space::History, ALL, false).len(), 100);
+    });
+}
+
+#[test]
+fn rows_added_at_once_are_there_after_a_new_start() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let stores = small_fjall(&directory);
+        let store = stores.open(ShardId(1)).unwrap();
+        store.write(Batch { changes: vec![(Space::Meta, row(1).0, Some(Bytes::from_static(b"earlier")))] }).unwrap();
+        ingest(&*store, Space::Current, 0..5_000);
+        store.write(Batch { changes: vec![(Space::Current, row(7).0, Some(Bytes::from_static(b"later")))] }).unwrap();
+        store.sync().unwrap();
+        store.discard(Space::Current, &row(6_000).0, &row(7_000).0).unwrap();
+    }
+    let stores = small_fjall(&directory);
+    let store = stores.open(ShardId(1)).unwrap();
+    assert_eq!(scan(&*store.snapshot().unwrap(), Space::Current, ALL, false).len(), 5_000);
+    assert_eq!(store.get(Space::Current, &row(7).0).unwrap().as_deref(), Some(&b"later"[..]));
+    assert_eq!(store.get(Space::Current, &row(8).0).unwrap(), Some(row(8).1));
+    assert_eq!(store.get(Space::Meta, &row(1).0).unwrap().as_deref(), Some(&b"earlier"[..]));
 }
 
 #[test]

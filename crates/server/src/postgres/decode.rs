@@ -17,6 +17,10 @@ const HEADER_BYTES: usize = 5;
 /// The length counts itself.
 const LENGTH_BYTES: usize = 4;
 
+/// Type of a message of COPY data, and how much of it is handed on at once, about.
+const COPY_DATA: u8 = b'd';
+const COPY_DATA_BYTES: usize = 64 * 1024;
+
 const CODE_CANCEL: u32 = 80_877_102;
 const CODE_TLS: u32 = 80_877_103;
 const CODE_GSS: u32 = 80_877_104;
@@ -59,9 +63,29 @@ pub fn message(buffer: &mut BytesMut, bytes_max: usize) -> Result<Option<Message
     if buffer.len() < 1 + length {
         return Ok(None);
     }
+    if kind == COPY_DATA {
+        return copy_data(buffer, bytes_max).map(Some);
+    }
     let mut whole = buffer.split_to(1 + length);
     whole.advance(HEADER_BYTES);
     body(kind, Body(whole.freeze())).map(Some)
+}
+
+/// Takes all whole pieces of COPY data off the buffer's start, as one: clients send each row by itself, and where one piece ends means nothing.
+fn copy_data(buffer: &mut BytesMut, bytes_max: usize) -> Result<Message> {
+    let mut data = BytesMut::new();
+    while buffer.len() >= HEADER_BYTES && buffer[0] == COPY_DATA && data.len() < COPY_DATA_BYTES {
+        let length = checked_length(&buffer[1..HEADER_BYTES], bytes_max)?;
+        if buffer.len() < 1 + length {
+            break;
+        }
+        if data.is_empty() {
+            data.reserve(buffer.len().min(COPY_DATA_BYTES + length));
+        }
+        data.extend_from_slice(&buffer[HEADER_BYTES..=length]);
+        buffer.advance(1 + length);
+    }
+    Ok(Message::Request(ClientRequest::CopyData(data.freeze())))
 }
 
 /// Takes the first message of a connection off the buffer; `None` if it is not all there yet.
@@ -132,7 +156,6 @@ fn body(kind: u8, mut body: Body) -> Result<Message> {
         b'E' => ClientRequest::Execute { portal: body.text()?, rows_max: u32::try_from(body.u32()? as i32).unwrap_or(0) },
         b'H' => ClientRequest::Flush,
         b'S' => ClientRequest::Sync,
-        b'd' => ClientRequest::CopyData(std::mem::take(&mut body.0)),
         b'c' => ClientRequest::CopyDone,
         b'f' => ClientRequest::CopyFail(body.text()?),
         b'p' => return Ok(Message::Password(body.0)),

@@ -2,6 +2,7 @@
 
 use super::cluster::*;
 use crate::event::Control;
+use crate::system;
 use base::{NodeId, Prng, RequestId, Version};
 use std::collections::BTreeMap;
 use storage::access::*;
@@ -63,6 +64,27 @@ fn what_a_lost_leader_only_proposed_is_taken_back_and_answered_not_leader() {
     cluster.assert_equal();
     let outcome = cluster.call(new, Request::Inquire { txn: context.txn, refuse: true, recovery: false });
     assert_eq!(outcome, Response::Outcome(Outcome::Aborted));
+}
+
+/// A storage that was given up by a proposal nobody else has keeps its rows: the proposal is taken back.
+#[test]
+fn a_drop_that_only_a_lost_leader_proposed_removes_nothing() {
+    let mut cluster = Cluster::new(3);
+    let old = cluster.leader();
+    cluster.put(old, "a", "1");
+    for node in [1, 2, 3] {
+        cluster.shard(n(node)).flush_now();
+    }
+    cluster.run(500);
+    cluster.isolate(old);
+    let context = cluster.txn();
+    cluster.ask(old, commit_request(&context, vec![system::drop_write(TABLE)]));
+    cluster.run(1_500);
+    cluster.heal();
+    cluster.run(500);
+    let new = cluster.leader();
+    assert_eq!(cluster.row(new, "a").as_deref(), Some("1"));
+    cluster.assert_equal();
 }
 
 #[test]

@@ -4,9 +4,11 @@ use super::cluster::*;
 use crate::event::ShardEvent;
 use crate::system;
 use base::{NodeId, Prng, SchemaVersion, Version};
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use storage::access::*;
+use storage::packed::Packer;
 
 fn one() -> (Cluster, NodeId) {
     let mut cluster = Cluster::new(1);
@@ -292,8 +294,8 @@ fn staged_parts_appear_together_with_their_commit() {
     cluster.call(node, lock);
     context.holds_locks = true;
     for part in 0..4u32 {
-        let writes = (0..5).map(|i| put(&format!("k{}", part * 5 + i), "new", Version::ZERO)).collect();
-        let staged = Request::Stage { context: context.clone(), part, writes };
+        let writes: Vec<Write> = (0..5).map(|i| put(&format!("k{}", part * 5 + i), "new", Version::ZERO)).collect();
+        let staged = Request::Stage { context: context.clone(), part, changes: packed(&writes) };
         assert_eq!(cluster.call(node, staged), Response::Done);
     }
     assert_eq!(cluster.row(node, "k5").as_deref(), Some("old"));
@@ -311,14 +313,56 @@ fn staged_parts_appear_together_with_their_commit() {
     }
 }
 
+/// A part's changes, as they are sent.
+fn packed(writes: &[Write]) -> Bytes {
+    let sorted: BTreeMap<&Key, &Write> = writes.iter().map(|write| (&write.key, write)).collect();
+    let mut packer = Packer::default();
+    sorted.values().for_each(|write| packer.push(&write.key, write.row.as_deref()));
+    packer.finish().bytes().clone()
+}
+
+#[test]
+fn a_part_that_came_too_early_waits_for_its_predecessor() {
+    let (mut cluster, node) = one();
+    let mut context = cluster.txn();
+    let lock = Request::LockTables { context: context.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
+    cluster.call(node, lock);
+    context.holds_locks = true;
+    let stage = |part, name: &str| {
+        let changes = packed(&[put(name, &format!("part {part}"), BASE_GUARDED)]);
+        Request::Stage { context: context.clone(), part, changes }
+    };
+    assert_eq!(cluster.call(node, stage(1, "a")), Response::Refused(Refusal::Busy));
+    assert_eq!(cluster.call(node, stage(0, "b")), Response::Done);
+    assert_eq!(cluster.call(node, stage(1, "a")), Response::Done);
+    assert_eq!(cluster.call(node, stage(2, "b")), Response::Done);
+    assert_eq!(cluster.call(node, stage(2, "b")), Response::Done, "it is there already");
+    let commit = Request::Commit { context: context.clone(), writes: Vec::new(), reads: ReadSet::default(), parts: 3 };
+    assert!(matches!(cluster.call(node, commit), Response::Committed { .. }));
+    for _ in 0..20 {
+        let rows = [("a".to_string(), "part 1".to_string()), ("b".to_string(), "part 2".to_string())];
+        assert_eq!(cluster.scan(node, Snapshot::Latest, false, 7), rows);
+        assert_eq!(cluster.row(node, "b").as_deref(), Some("part 2"));
+        cluster.run(10);
+    }
+}
+
+#[test]
+fn changes_that_are_not_packed_as_they_should_be_are_refused() {
+    let (mut cluster, node) = one();
+    let context = cluster.txn();
+    let changes = Bytes::from_static(b"\x02\0\0\0no changes");
+    assert_eq!(refused_with(&cluster.call(node, Request::Stage { context, part: 0, changes })), "XX001");
+}
+
 /// A transaction that stages `a`, `b` and `c`, writes `b` again and deletes `c` with its commit.
 fn staged_and_written_again(cluster: &mut Cluster, node: NodeId) -> Context {
     let mut context = cluster.txn();
     let lock = Request::LockTables { context: context.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
     cluster.call(node, lock);
     (context.holds_locks, context.sees_staged) = (true, true);
-    let writes = ["a", "b", "c"].iter().map(|key| put(key, "staged", BASE_GUARDED)).collect();
-    assert_eq!(cluster.call(node, Request::Stage { context: context.clone(), part: 0, writes }), Response::Done);
+    let writes: Vec<Write> = ["a", "b", "c"].iter().map(|key| put(key, "staged", BASE_GUARDED)).collect();
+    assert_eq!(cluster.call(node, Request::Stage { context: context.clone(), part: 0, changes: packed(&writes) }), Response::Done);
     context
 }
 
@@ -328,7 +372,7 @@ fn a_transaction_reads_what_it_has_staged_and_nobody_else_does() {
     cluster.put(node, "b", "old");
     let context = staged_and_written_again(&mut cluster, node);
     let writes = vec![Write { key: key("b"), row: None, base: BASE_GUARDED }];
-    cluster.call(node, Request::Stage { context: context.clone(), part: 1, writes });
+    cluster.call(node, Request::Stage { context: context.clone(), part: 1, changes: packed(&writes) });
     let read = |context: &Context, lock| Request::Read {
         context: context.clone(),
         reads: ["a", "b", "x"].iter().map(|k| KeyRead { key: key(k), lock }).collect(),
@@ -395,7 +439,7 @@ fn commit_staged(cluster: &mut Cluster, node: base::NodeId, changes: &BTreeMap<S
     let writes: Vec<Write> = changes.iter().map(write).collect();
     let (first, second) = writes.split_at(writes.len() / 2);
     for (part, writes) in [(0, first), (1, second)] {
-        let staged = Request::Stage { context: context.clone(), part, writes: writes.to_vec() };
+        let staged = Request::Stage { context: context.clone(), part, changes: packed(writes) };
         assert_eq!(cluster.call(node, staged), Response::Done);
     }
     let commit = Request::Commit { context, writes: Vec::new(), reads: ReadSet::default(), parts: 2 };

@@ -278,7 +278,7 @@ impl Session {
             // Rows get a new key: they are written anew.
             self.renew_storages(&mut new);
             let new = self.put_table(new)?;
-            return self.rewrite_table(&old, &new, None, run).await;
+            return self.rekey_table(&old, &new, run).await;
         }
         check_expressions(&new)?;
         let new = self.put_table(new)?;

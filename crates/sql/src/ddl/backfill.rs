@@ -7,6 +7,7 @@ use crate::exec::write::{encode, entries, is_unique, unique_violation};
 use crate::key::storage_range;
 use crate::plan::table::{TableInfo, suffix_of};
 use crate::session::Session;
+use crate::session::bulk::Bulk;
 use crate::session::txn::Exec;
 use crate::value::Value;
 use base::{Error, Result, ShardId, StorageId, Version};
@@ -36,20 +37,58 @@ impl Session {
         let info = TableInfo::new(table.clone()).map_err(Error::from)?;
         let index = &table.indexes[at];
         let mut scanner = self.whole_table(table, table.storage);
+        let mut loading = Loading::Ordered(self.bulk(index.storage));
         while let Some(chunk) = self.next_chunk(&mut scanner, SCAN_ROWS_MAX, run).await? {
-            let (mut rows, mut news) = (Vec::with_capacity(chunk.len()), Vec::with_capacity(chunk.len()));
-            for stored in chunk {
-                let values = info.layout.decode(&stored.row)?;
+            let mut news = Vec::with_capacity(chunk.len());
+            for (at_row, stored) in chunk.iter().enumerate() {
+                let values = values_of(&info, &stored.row, &index.columns)?;
                 let suffix = suffix_of(&stored.key);
                 let key = info.entry_key(index, &values, &suffix)?;
                 let unique = is_unique(index, &values);
-                news.push(New { shard: stored.shard, index: Some(at), key, row: suffix, unique, at: rows.len() });
-                rows.push(values);
+                news.push(New { shard: stored.shard, index: Some(at), key, row: suffix, unique, at: at_row });
             }
-            self.put_all(&info, news, &rows, run).await?;
-            self.stage_if_large().await?;
+            let values = |at: usize| info.layout.decode(&chunk[at].row);
+            self.load(&info, &mut loading, news, &values, run).await?;
         }
-        Ok(())
+        self.finish_loading(loading).await
+    }
+
+    /// Adds what a chunk of rows became.
+    async fn load(
+        &mut self,
+        info: &TableInfo,
+        loading: &mut Loading,
+        mut news: Vec<New>,
+        values: &ValuesOf<'_>,
+        run: &mut Run,
+    ) -> Exec<()> {
+        if let Loading::Ordered(bulk) = loading {
+            // Stable, so that of two equal keys the later row is told.
+            news.sort_by(|a, b| (a.shard, &a.key).cmp(&(b.shard, &b.key)));
+            if let Some(pair) = news.windows(2).find(|pair| (pair[0].shard, &pair[0].key) == (pair[1].shard, &pair[1].key)) {
+                return Err(duplicates(unique_violation(info, pair[1].index, &values(pair[1].at)?, run)).into());
+            }
+            let staged = &self.txn_ref().staged;
+            let is_next = |new: &New| bulk.is_next(new.shard, &new.key) && !staged.may_have(new.shard, &new.key);
+            if news.chunk_by(|a, b| a.shard == b.shard).all(|of_shard| is_next(&of_shard[0])) {
+                for new in &news {
+                    bulk.push(new.shard, &new.key, &new.row);
+                }
+                return if bulk.is_full() { self.stage_bulk(bulk).await } else { Ok(()) };
+            }
+            // The keys go up and down from here on.
+            let Loading::Ordered(bulk) = std::mem::replace(loading, Loading::Unordered) else { return Ok(()) };
+            self.finish_bulk(bulk).await?;
+        }
+        self.put_all(info, news, values, run).await?;
+        self.stage_if_large().await
+    }
+
+    async fn finish_loading(&mut self, loading: Loading) -> Exec<()> {
+        match loading {
+            Loading::Ordered(bulk) => self.finish_bulk(bulk).await,
+            Loading::Unordered => Ok(()),
+        }
     }
 
     /// Sees everything that was written so far, also by this statement.
@@ -61,12 +100,12 @@ impl Session {
 
     /// # Errors
     /// `23505` if a key that must not be there twice is.
-    async fn put_all(&mut self, info: &TableInfo, news: Vec<New>, rows: &[Vec<Value>], run: &mut Run) -> Exec<()> {
+    async fn put_all(&mut self, info: &TableInfo, news: Vec<New>, values: &ValuesOf<'_>, run: &mut Run) -> Exec<()> {
         let staged = self.staged_among(&news, run).await?;
         for new in news {
             let pending = || self.txn_ref().buffer.get(&new.key).is_some_and(|pending| pending.row.is_some());
             if new.unique && (pending() || staged.contains(&new.key)) {
-                return Err(duplicates(unique_violation(info, new.index, &rows[new.at], run)).into());
+                return Err(duplicates(unique_violation(info, new.index, &values(new.at)?, run)).into());
             }
             let base = if new.unique { Version::ZERO } else { BASE_GUARDED };
             self.txn().buffer.put(new.shard, new.key, Some(new.row), base);
@@ -86,6 +125,35 @@ impl Session {
             found.extend(chunk.iter().zip(rows).filter_map(|((_, key), row)| row.map(|_| key.clone())));
         }
         Ok(found)
+    }
+
+    /// Gives all rows of `old` the key that they have in `new`, which has a storage of its own; else they stay as they are.
+    pub(super) async fn rekey_table(&mut self, old: &Arc<Table>, new: &Arc<Table>, run: &mut Run) -> Exec<()> {
+        let (from, to) = (TableInfo::new(old.clone()).map_err(Error::from)?, TableInfo::new(new.clone()).map_err(Error::from)?);
+        if to.secondary().next().is_some() {
+            return self.rewrite_table(old, new, None, run).await;
+        }
+        let mut scanner = self.whole_table(old, old.storage);
+        let mut loading = Loading::Ordered(self.bulk(new.storage));
+        while let Some(chunk) = self.next_chunk(&mut scanner, SCAN_ROWS_MAX, run).await? {
+            let mut news = Vec::with_capacity(chunk.len());
+            // The keys of a chunk share one allocation: they are given up together.
+            let mut keys = BytesMut::with_capacity(chunk.len() * 16);
+            for (at, stored) in chunk.iter().enumerate() {
+                let values = values_of(&from, &stored.row, &new.primary_key)?;
+                if new.primary_key.iter().any(|column| values[*column].is_null()) {
+                    self.check_row(&to, &from.layout.decode(&stored.row)?, run)?;
+                }
+                keys.put_u32(new.storage.0);
+                keys.put_slice(&to.suffix(&values)?);
+                crate::key::check_length(&keys)?;
+                let shard = self.shard_of_row(&to, &values)?;
+                news.push(New { shard, index: None, key: keys.split().freeze(), row: stored.row.clone(), unique: true, at });
+            }
+            let values = |at: usize| from.layout.decode(&chunk[at].row);
+            self.load(&to, &mut loading, news, &values, run).await?;
+        }
+        self.finish_loading(loading).await
     }
 
     /// Writes all rows of `old` anew as rows of `new`, which has storages of its own.
@@ -121,7 +189,7 @@ impl Session {
                 }
                 rows.push(values);
             }
-            self.put_all(&to, news, &rows, run).await?;
+            self.put_all(&to, news, &|at: usize| Ok(rows[at].clone()), run).await?;
             self.stage_if_large().await?;
         }
         Ok(())
@@ -138,6 +206,26 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Gives the values of a chunk's row by its place: for an error.
+type ValuesOf<'a> = dyn Fn(usize) -> Result<Vec<Value>> + 'a;
+
+/// How rows or entries get into a new storage.
+enum Loading {
+    /// So far their keys only grew.
+    Ordered(Bulk),
+    Unordered,
+}
+
+/// Some columns of a row; the others are NULL.
+fn values_of(info: &TableInfo, row: &Row, columns: &[usize]) -> Result<Vec<Value>> {
+    let reader = info.layout.reader(row)?;
+    let mut values = vec![Value::Null; info.types.len()];
+    for column in columns {
+        values[*column] = reader.value(*column)?;
+    }
+    Ok(values)
 }
 
 /// As PostgreSQL words it when rows that are there already collide.

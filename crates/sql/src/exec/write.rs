@@ -60,9 +60,16 @@ impl Session {
         if !info.table.primary_key.is_empty() {
             return info.key_of_suffix(&info.suffix(values)?);
         }
+        let mut key = Vec::with_capacity(34);
+        self.number_row(info, &mut key);
+        Ok(Bytes::from(key))
+    }
+
+    /// Writes the key of a row that has a number for its key.
+    pub(crate) fn number_row(&mut self, info: &TableInfo, key: &mut Vec<u8>) {
         let txn = self.txn().id;
         self.row_ids += 1;
-        let mut key = Vec::with_capacity(34);
+        key.clear();
         key.extend_from_slice(&info.table.storage.0.to_be_bytes());
         // Rows come out about in the order in which they were put in.
         key.extend_from_slice(&txn.started.to_be_bytes());
@@ -70,7 +77,6 @@ impl Session {
         key.extend_from_slice(&txn.boot.to_be_bytes());
         key.extend_from_slice(&txn.sequence.to_be_bytes());
         key.extend_from_slice(&self.row_ids.to_be_bytes());
-        Ok(Bytes::from(key))
     }
 
     pub(crate) fn put_row(&mut self, info: &TableInfo, shard: ShardId, key: Key, values: &[Value], base: Version) -> Result<()> {
@@ -179,13 +185,21 @@ pub fn encode(info: &TableInfo, values: &[Value]) -> Result<Row> {
     ENCODED.with_borrow_mut(|out| {
         out.clear();
         out.shrink_to(ENCODED_BYTES_KEPT);
-        info.layout.encode(values, out)?;
-        if out.len() > ROW_BYTES_MAX {
-            let message = format!("row is too big: size {}, maximum size {ROW_BYTES_MAX}", out.len());
-            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
-        }
+        encode_into(info, values, out)?;
         Ok(Bytes::copy_from_slice(out))
     })
+}
+
+/// Appends a row.
+pub fn encode_into(info: &TableInfo, values: &[Value], out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    info.layout.encode(values, out)?;
+    let size = out.len() - start;
+    if size > ROW_BYTES_MAX {
+        let message = format!("row is too big: size {size}, maximum size {ROW_BYTES_MAX}");
+        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    Ok(())
 }
 
 /// The entries of all secondary indexes for a row.

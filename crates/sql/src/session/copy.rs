@@ -1,6 +1,7 @@
 //! COPY FROM STDIN and TO STDOUT: rows in bulk, never held whole.
 
 use super::Session;
+use super::bulk::Bulk;
 use super::portal::Running;
 use super::statement::Started;
 use super::txn::Exec;
@@ -8,14 +9,15 @@ use crate::client::{ClientRequest, ClientResponse, Field, Format};
 use crate::copy::{self, Decoder, Encoder, Fields};
 use crate::exec::Run;
 use crate::exec::insert::{Changed, INSERT_ROWS_MAX};
+use crate::exec::write::encode_into;
 use crate::expr::Parameters;
-use crate::parse::utility::{Copy, CopyFormat, CopySource};
+use crate::parse::utility::{Copy, CopySource};
 use crate::plan::dml::{InsertPlan, Source};
 use crate::plan::table::TableInfo;
 use crate::plan::{Planned, Planner};
 use crate::types::{Type, binary, text};
 use crate::value::Value;
-use base::{Error, Result, SqlState};
+use base::{Error, Result, ShardId, SqlState};
 use bytes::BytesMut;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -66,70 +68,104 @@ impl Session {
         binary: bool,
         run: &mut Run,
     ) -> Exec<u64> {
-        let mut changed = Changed::default();
-        let mut batch: Vec<Vec<Value>> = Vec::with_capacity(INSERT_ROWS_MAX);
+        let mut sink = self.sink(plan);
         loop {
-            let ended = match self.backend.receive().await {
-                Some(ClientRequest::CopyData(data)) => {
-                    decoder.push(&data);
-                    false
-                }
-                Some(ClientRequest::CopyDone) => true,
-                Some(ClientRequest::CopyFail(reason)) => {
-                    let message = format!("COPY from stdin failed: {reason}");
-                    return Err(Error::new(SqlState::QUERY_CANCELED, message).into());
-                }
-                Some(ClientRequest::Flush | ClientRequest::Sync) => false,
-                Some(other) => {
-                    self.peeked = Some(other);
-                    return Err(Error::new(SqlState::PROTOCOL_VIOLATION, "unexpected message during COPY from stdin").into());
-                }
-                None => return Err(Error::new(SqlState::CONNECTION_FAILURE, "the client left during COPY from stdin").into()),
-            };
-            self.check_interrupt()?;
+            let ended = self.receive_data(decoder).await?;
             loop {
                 let line = decoder.line();
                 let fields = if ended { decoder.finish()? } else { decoder.next_row()? };
                 let Some(fields) = fields else { break };
-                let values = self.copied_values(plan, columns, fields, binary, run).await;
-                batch.push(values.map_err(|error| in_line(error, &plan.table, line))?);
-                if batch.len() == INSERT_ROWS_MAX {
-                    let rows = std::mem::replace(&mut batch, Vec::with_capacity(INSERT_ROWS_MAX));
-                    self.insert_rows(plan, rows, &mut BTreeSet::new(), &mut changed, run).await?;
-                }
+                let copied = self.copy_row(plan, columns, fields, binary, &mut sink, run).await;
+                copied.map_err(|error| in_line(error, &plan.table, line))?;
+                self.empty_if_full(plan, &mut sink, run).await?;
             }
             if ended {
-                self.insert_rows(plan, batch, &mut BTreeSet::new(), &mut changed, run).await?;
-                return Ok(changed.rows);
+                return self.finish_sink(plan, sink, run).await;
             }
         }
     }
 
-    async fn copied_values(
+    /// Hands the next data to the decoder; answers true when there is no more.
+    async fn receive_data(&mut self, decoder: &mut Decoder) -> Exec<bool> {
+        let ended = match self.backend.receive().await {
+            Some(ClientRequest::CopyData(data)) => {
+                decoder.push(&data);
+                false
+            }
+            Some(ClientRequest::CopyDone) => true,
+            Some(ClientRequest::CopyFail(reason)) => {
+                let message = format!("COPY from stdin failed: {reason}");
+                return Err(Error::new(SqlState::QUERY_CANCELED, message).into());
+            }
+            Some(ClientRequest::Flush | ClientRequest::Sync) => false,
+            Some(other) => {
+                self.peeked = Some(other);
+                return Err(Error::new(SqlState::PROTOCOL_VIOLATION, "unexpected message during COPY from stdin").into());
+            }
+            None => return Err(Error::new(SqlState::CONNECTION_FAILURE, "the client left during COPY from stdin").into()),
+        };
+        self.check_interrupt()?;
+        Ok(ended)
+    }
+
+    /// Rows whose key is a number, and that nothing but their table knows, are packed as they come.
+    fn sink(&self, plan: &InsertPlan) -> Sink {
+        let table = &plan.table.table;
+        let plain = table.primary_key.is_empty() && table.indexes.is_empty() && plan.defaults.iter().all(Option::is_none);
+        let load = match plain {
+            true => Load::Bulk { shard: self.shards_of_table(table)[0], bulk: self.bulk(table.storage), key: Vec::new() },
+            false => Load::Batch(Vec::with_capacity(INSERT_ROWS_MAX)),
+        };
+        Sink { load, changed: Changed::default(), values: Vec::new() }
+    }
+
+    async fn copy_row(
         &mut self,
         plan: &InsertPlan,
         columns: &[usize],
         fields: Fields,
         binary: bool,
+        sink: &mut Sink,
         run: &mut Run,
-    ) -> Exec<Vec<Value>> {
-        let info = &plan.table;
-        let mut values = vec![Value::Null; info.types.len()];
-        for (field, column) in fields.into_iter().zip(columns) {
-            let Some(bytes) = field else { continue };
-            let (ty, modifier) = (info.types[*column], info.table.columns[*column].type_modifier);
-            values[*column] = if binary {
-                binary::parse(&bytes, ty, modifier, &run.settings)?
-            } else {
-                text::parse_bytes(&bytes, ty, modifier, &run.settings)?
-            };
-        }
-        for (at, default) in plan.defaults.iter().enumerate() {
-            if default.is_some() {
-                values[at] = self.default_value(default.as_ref(), run).await?;
+    ) -> Exec<()> {
+        let info = &*plan.table;
+        read_fields(info, columns, fields, binary, run, &mut sink.values)?;
+        match &mut sink.load {
+            Load::Batch(batch) => {
+                for (at, default) in plan.defaults.iter().enumerate() {
+                    if default.is_some() {
+                        sink.values[at] = self.default_value(default.as_ref(), run).await?;
+                    }
+                }
+                batch.push(std::mem::take(&mut sink.values));
+            }
+            Load::Bulk { shard, bulk, key } => {
+                self.check_row(info, &sink.values, run)?;
+                self.number_row(info, key);
+                bulk.push_with(*shard, key, |out| encode_into(info, &sink.values, out))?;
+                sink.changed.rows += 1;
             }
         }
-        Ok(values)
+        Ok(())
+    }
+
+    async fn empty_if_full(&mut self, plan: &InsertPlan, sink: &mut Sink, run: &mut Run) -> Exec<()> {
+        match &mut sink.load {
+            Load::Batch(batch) if batch.len() == INSERT_ROWS_MAX => {
+                let rows = std::mem::replace(batch, Vec::with_capacity(INSERT_ROWS_MAX));
+                self.insert_rows(plan, rows, &mut BTreeSet::new(), &mut sink.changed, run).await
+            }
+            Load::Bulk { bulk, .. } if bulk.is_full() => self.stage_bulk(bulk).await,
+            Load::Batch(_) | Load::Bulk { .. } => Ok(()),
+        }
+    }
+
+    async fn finish_sink(&mut self, plan: &InsertPlan, mut sink: Sink, run: &mut Run) -> Exec<u64> {
+        match sink.load {
+            Load::Batch(rows) => self.insert_rows(plan, rows, &mut BTreeSet::new(), &mut sink.changed, run).await?,
+            Load::Bulk { bulk, .. } => self.finish_bulk(bulk).await?,
+        }
+        Ok(sink.changed.rows)
     }
 
     async fn copy_to(&mut self, copy: &Copy, run: &mut Run) -> Exec<u64> {
@@ -200,6 +236,35 @@ impl Session {
     }
 }
 
+/// Where the rows of COPY FROM go.
+struct Sink {
+    load: Load,
+    changed: Changed,
+    /// Of the row that is being read.
+    values: Vec<Value>,
+}
+
+enum Load {
+    Batch(Vec<Vec<Value>>),
+    Bulk { shard: ShardId, bulk: Bulk, key: Vec<u8> },
+}
+
+/// The values of a row from its fields; other columns are NULL.
+fn read_fields(info: &TableInfo, columns: &[usize], fields: Fields, binary: bool, run: &Run, values: &mut Vec<Value>) -> Result<()> {
+    values.clear();
+    values.resize(info.types.len(), Value::Null);
+    for (field, column) in fields.into_iter().zip(columns) {
+        let Some(bytes) = field else { continue };
+        let (ty, modifier) = (info.types[*column], info.table.columns[*column].type_modifier);
+        values[*column] = if binary {
+            binary::parse(&bytes, ty, modifier, &run.settings)?
+        } else {
+            text::parse_bytes(&bytes, ty, modifier, &run.settings)?
+        };
+    }
+    Ok(())
+}
+
 fn form(value: &Value, ty: Type, format: Format, run: &Run) -> Result<Option<BytesMut>> {
     if value.is_null() {
         return Ok(None);
@@ -234,31 +299,11 @@ fn copied_columns(info: &TableInfo, names: Option<&[String]>) -> Result<Vec<usiz
     Ok(columns)
 }
 
-fn format_of(format: CopyFormat) -> copy::CopyFormat {
-    match format {
-        CopyFormat::Text => copy::CopyFormat::Text,
-        CopyFormat::Csv => copy::CopyFormat::Csv,
-        CopyFormat::Binary => copy::CopyFormat::Binary,
-    }
-}
-
-fn common_options(copy: &Copy) -> copy::Options {
-    let given = &copy.options;
-    copy::Options {
-        delimiter: given.delimiter,
-        null: given.null.clone(),
-        header: given.header,
-        quote: given.quote,
-        escape: given.escape,
-        ..copy::Options::new(format_of(given.format))
-    }
-}
-
 fn options(copy: &Copy, info: &TableInfo, columns: &[usize]) -> Result<copy::Options> {
     if !copy.options.force_null.is_empty() {
         return Err(Error::unsupported("COPY with FORCE_NULL"));
     }
-    let mut options = common_options(copy);
+    let mut options = copy.options.form.clone();
     if !copy.options.force_not_null.is_empty() {
         let forced = |column: &usize| copy.options.force_not_null.contains(&info.table.columns[*column].name);
         options.force_not_null = columns.iter().map(forced).collect();
@@ -267,7 +312,7 @@ fn options(copy: &Copy, info: &TableInfo, columns: &[usize]) -> Result<copy::Opt
 }
 
 fn query_options(copy: &Copy, fields: &[Field]) -> Result<copy::Options> {
-    let mut options = common_options(copy);
+    let mut options = copy.options.form.clone();
     if let Some(forced) = &copy.options.force_quote {
         options.force_quote = fields.iter().map(|field| forced.is_empty() || forced.contains(&field.name)).collect();
     }

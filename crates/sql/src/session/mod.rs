@@ -4,6 +4,7 @@
 //! engine are reached through [`Backend`]. It never blocks the thread, and holds nothing of a statement once that is answered.
 
 pub mod buffer;
+pub(crate) mod bulk;
 pub mod copy;
 pub mod cursor;
 pub mod extended;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use txn::Txn;
 
 pub struct Session {
-    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) backend: Rc<dyn Backend>,
     pub(crate) settings: Settings,
     pub(crate) user: Arc<str>,
     pub(crate) database: Arc<str>,
@@ -70,7 +71,7 @@ pub struct Session {
 /// Runs a session to its end.
 pub async fn run(backend: Box<dyn Backend>) {
     let Some(ClientRequest::Open { user, database, parameters }) = backend.receive().await else { return };
-    let mut session = Session::new(backend, &user, &database);
+    let mut session = Session::new(Rc::from(backend), &user, &database);
     if session.open(&parameters) {
         session.converse().await;
     }
@@ -78,7 +79,7 @@ pub async fn run(backend: Box<dyn Backend>) {
 }
 
 impl Session {
-    fn new(backend: Box<dyn Backend>, user: &str, database: &str) -> Session {
+    fn new(backend: Rc<dyn Backend>, user: &str, database: &str) -> Session {
         Session {
             backend,
             settings: Settings::new(user),

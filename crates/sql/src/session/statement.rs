@@ -124,7 +124,12 @@ impl Session {
         } else if run.sight.follower {
             Box::pin(self.follow(run)).await?;
         }
-        self.start_plan(planned, run).await
+        let started = self.start_plan(planned, run).await?;
+        if self.txn.as_ref().is_some_and(|txn| txn.staged.is_on_its_way()) {
+            // A cancel that comes when nothing runs must not meet any.
+            Box::pin(self.all_parts_staged()).await?;
+        }
+        Ok(started)
     }
 
     /// A follower serves a snapshot that is a little old.

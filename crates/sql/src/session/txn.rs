@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    fn context(&mut self, shard: ShardId, sight: &Sight) -> Context {
+    pub(super) fn context(&mut self, shard: ShardId, sight: &Sight) -> Context {
         let schema = self.planned_schema();
         let txn = self.txn();
         let snapshot = match txn.isolation {
@@ -219,6 +219,9 @@ impl Session {
         sight: &mut Sight,
     ) -> Exec<(Vec<Option<Found>>, Vec<u32>)> {
         self.before_read(sight).await?;
+        if self.txn_ref().staged.is_on_its_way() && reads.iter().any(|read| self.txn_ref().staged.may_have(shard, &read.key)) {
+            Box::pin(self.all_parts_staged()).await?;
+        }
         let locks = reads.iter().any(|read| read.lock.is_some());
         if self.txn().isolation == Isolation::Serializable {
             self.remember_keys(shard, reads.iter().map(|read| read.key.clone()))?;
@@ -284,6 +287,9 @@ impl Session {
         sight: &mut Sight,
     ) -> Exec<(Vec<(Key, Found)>, Option<Key>)> {
         self.before_read(sight).await?;
+        if own && self.txn().staged.is_on_its_way() && self.txn().staged.has(storage_of(&range.start)) {
+            Box::pin(self.all_parts_staged()).await?;
+        }
         if self.txn().isolation == Isolation::Serializable {
             self.remember_range(shard, range.clone())?;
         }
@@ -393,17 +399,6 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) async fn stage_part(&mut self, shard: ShardId, part: u32, writes: Vec<storage::access::Write>) -> Exec<()> {
-        loop {
-            let context = self.context(shard, &Sight::default());
-            match self.backend.call(shard, Request::Stage { context, part, writes: writes.clone() }).await {
-                Ok(Response::Done) => return Ok(()),
-                Ok(other) => return Err(unexpected("staging", &other)),
-                Err(error) => Box::pin(self.go_on(error)).await?,
-            }
-        }
-    }
-
     /// Makes the transaction durable; it is over whatever comes of it.
     ///
     /// # Errors
@@ -430,6 +425,7 @@ impl Session {
     }
 
     async fn commit_writes(&mut self) -> Result<Option<base::SchemaVersion>> {
+        Box::pin(self.all_parts_staged()).await.map_err(plain)?;
         let (schema_change, marks) = match self.finish_ddl()? {
             Some((version, marks)) => (Some(version), marks),
             None => (None, Vec::new()),

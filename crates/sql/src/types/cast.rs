@@ -291,10 +291,19 @@ fn constrain_text(text: Arc<str>, ty: Type, modifier: i32, explicit: bool) -> Re
     if ty == Type::BpChar && length < limit {
         let mut padded = String::with_capacity(text.len() + limit - length);
         padded.push_str(&text);
-        padded.extend(std::iter::repeat_n(' ', limit - length));
+        push_blanks(&mut padded, limit - length);
         return Ok(Value::Text(Arc::from(padded)));
     }
     Ok(Value::Text(text))
+}
+
+fn push_blanks(text: &mut String, mut count: usize) {
+    const BLANKS: &str = "                                                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        text.push_str(&BLANKS[..some]);
+        count -= some;
+    }
 }
 
 /// The same value in another type, where it has an exact equal there: for a key lookup with a value of another width. `None`: no

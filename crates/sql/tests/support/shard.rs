@@ -85,12 +85,16 @@ impl Shard {
                 Answer::Now(Response::Scanned { rows, resume, snapshot })
             }
             Request::LockTables { context, tables, exclusive, wait } => self.lock_tables(context.txn, tables, *exclusive, *wait, waited),
-            Request::Stage { context, part: _, writes } => {
-                for write in writes {
-                    let table = storage_of(&write.key);
-                    assert!(self.tables.get(&table).is_some_and(|t| t.get(&context.txn) == Some(&true)), "staged without the lock");
+            Request::Stage { context, part: _, changes } => {
+                let changes = storage::packed::Packed::read(changes.clone()).expect("sessions pack well");
+                for (key, row) in changes.iter() {
+                    assert!(
+                        self.tables.get(&storage_of(key)).is_some_and(|t| t.get(&context.txn) == Some(&true)),
+                        "staged without the lock"
+                    );
+                    let (key, row) = (Key::copy_from_slice(key), row.map(Bytes::copy_from_slice));
+                    self.staged.entry(context.txn).or_default().push(Write { key, row, base: BASE_GUARDED });
                 }
-                self.staged.entry(context.txn).or_default().extend(writes.iter().cloned());
                 Answer::Now(Response::Done)
             }
             Request::Sequence { key, start, increment, min, max, cycle, count } => {

@@ -8,10 +8,10 @@
 //! failure to write sets [`FjallRows::failed`]: the process must then stop, and recovers at its next start. Damage found while reading (`XX001`) does not:
 //! the shard gives its rows up, and clearing makes a new keyspace without reading the old one.
 
-use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Space, Visit, is_empty_range};
+use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
+use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,11 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// One: of two, fjall keeps the first free for flushes, and it spins on the queue for as long as the other merges.
 const WORKER_THREADS: usize = 1;
+/// From here on the store is behind. The engine holds writes up at 4 memtables and at 20 runs.
+const SEALED_MEMTABLES_MANY: usize = 2;
+const FIRST_LEVEL_RUNS_MANY: usize = 12;
+/// While many rows are added at once, free space is looked at this often.
+const ROOM_EVERY_BYTES: u64 = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug)]
 pub struct FjallOptions {
@@ -241,6 +246,37 @@ impl RowStore for FjallStore {
         // What was written may still have to reach the journal's file.
         self.engine.check_free(LEAST_BYTES)?;
         self.engine.check(self.engine.database.persist(PersistMode::SyncAll))
+    }
+
+    /// Written into files of their own, past the journal and the memtable. The engine writes its memtable out first, so that what a crash leaves is still
+    /// a prefix of what was written.
+    fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
+        let keyspace = self.keyspace()?;
+        let mut ingestion = self.engine.check(keyspace.start_ingestion())?;
+        let mut unchecked = ROOM_EVERY_BYTES;
+        while let Some((key, value)) = source()? {
+            unchecked += (key.len() + value.len()) as u64;
+            if unchecked >= ROOM_EVERY_BYTES {
+                self.engine.check_room(ROOM_EVERY_BYTES)?;
+                unchecked = 0;
+            }
+            self.engine.check(ingestion.write(prefixed(space, &key), value))?;
+        }
+        self.engine.check(ingestion.finish())
+    }
+
+    fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()> {
+        let end = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
+        let range = (start_bound(space, Bound::Included(start)), end_bound(space, end));
+        let dropped = self.keyspace()?.tree.drop_range::<Vec<u8>, _>(range).map_err(fjall::Error::from);
+        self.engine.check(dropped)
+    }
+
+    fn is_behind(&self) -> bool {
+        // Gone or not, the write itself will tell.
+        self.keyspace().is_ok_and(|keyspace| {
+            keyspace.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MANY || keyspace.tree.l0_run_count() >= FIRST_LEVEL_RUNS_MANY
+        })
     }
 
     fn clear(&self) -> Result<()> {

@@ -4,7 +4,7 @@
 //! need, so a snapshot costs nothing and [`MemoryRows::crash`] can forget a suffix of the batches that were not synced.
 //! Never here: files, threads of its own, randomness.
 
-use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Space, Visit, is_empty_range};
+use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -147,6 +147,24 @@ impl RowStore for MemoryStore {
         state.synced = state.newest;
         state.prune();
         Ok(())
+    }
+
+    fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
+        let mut changes = Vec::new();
+        while let Some((key, value)) = source()? {
+            assert!(changes.last().is_none_or(|(_, last, _)| *last < key), "rows are added in the order of their keys");
+            changes.push((space, key, Some(value)));
+        }
+        self.write(Batch { changes })?;
+        self.sync()
+    }
+
+    fn discard(&self, _space: Space, _start: &[u8], _end: &[u8]) -> Result<()> {
+        lock(&self.state).check()
+    }
+
+    fn is_behind(&self) -> bool {
+        false
     }
 
     fn clear(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::Utility;
 use super::reader::Reader;
+use crate::copy::{CopyFormat, Options};
 use crate::parse::Statement;
 use crate::parse::names::RelationName;
 use base::{Error, Result, SqlState};
@@ -21,21 +22,11 @@ pub enum CopySource {
     Query(Box<Statement>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopyFormat {
-    Text,
-    Csv,
-    Binary,
-}
-
+/// What was asked for, with the columns still by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOptions {
-    pub format: CopyFormat,
-    pub delimiter: u8,
-    pub null: String,
-    pub header: bool,
-    pub quote: u8,
-    pub escape: u8,
+    /// Without what concerns single columns.
+    pub form: Options,
     /// `None`: none; empty: all.
     pub force_quote: Option<Vec<String>>,
     pub force_not_null: Vec<String>,
@@ -204,16 +195,9 @@ impl RawCopyOptions {
         if csv && delimiter == quote {
             return Err(invalid("COPY delimiter and quote must be different"));
         }
-        Ok(CopyOptions {
-            format,
-            delimiter,
-            null: self.null.unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() }),
-            header: self.header,
-            quote,
-            escape: byte("escape", self.escape, quote)?,
-            force_quote: self.force_quote,
-            force_not_null: self.force_not_null,
-            force_null: self.force_null,
-        })
+        let mut form = Options { delimiter, header: self.header, quote, ..Options::new(format) };
+        form.escape = byte("escape", self.escape, quote)?;
+        form.null = self.null.unwrap_or(form.null);
+        Ok(CopyOptions { form, force_quote: self.force_quote, force_not_null: self.force_not_null, force_null: self.force_null })
     }
 }

@@ -9,7 +9,7 @@ mod sequences;
 mod settings;
 mod transactions;
 
-pub use copy::{Copy, CopyFormat, CopyOptions, CopySource};
+pub use copy::{Copy, CopyOptions, CopySource};
 pub use prepared::Fetch;
 pub use roles::RoleOption;
 pub use sequences::SequenceOption;

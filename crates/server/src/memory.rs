@@ -1,4 +1,4 @@
-//! What the system's allocator keeps of memory that was freed: little where pieces are large, and given back once the node has little to do.
+//! What the system's allocator keeps of memory that was freed is given back once the node has little to do.
 //!
 //! glibc gives each thread an arena of its own and keeps what is freed there; after a load that was most of the process. Other
 //! systems' allocators are left as they are.
@@ -7,9 +7,6 @@ use crate::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Pieces from here on are the kernel's affair: they go back to it when they are freed.
-#[cfg(target_env = "gnu")]
-const OWN_MAPPING_BYTES: i32 = 512 * 1024;
 /// Up to so many cores, threads share this many arenas; with more cores there is one for each.
 #[cfg(target_env = "gnu")]
 const ARENAS_MIN: usize = 2;
@@ -27,10 +24,9 @@ const BUSY_PART: u32 = 10;
 #[cfg(target_env = "gnu")]
 pub fn bound() {
     let arenas = std::thread::available_parallelism().map_or(1, usize::from).max(ARENAS_MIN);
-    // SAFETY: both only set a number of the allocator. A refusal leaves it as it was.
+    // SAFETY: only sets a number of the allocator. A refusal leaves it as it was.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, i32::try_from(arenas).unwrap_or(i32::MAX));
-        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
     }
 }
 

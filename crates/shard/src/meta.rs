@@ -4,7 +4,7 @@
 //!
 //! Byte format (integers little-endian): u16 format, u64 index, u64 term, bool rows, membership; then, if there are rows: u64 allowance,
 //! u64 newest version, u64 newest assigned version, u64 newest flushed version, u64 schema version; staged transactions (count; txn,
-//! u32 parts, outlines); layers (count; txn, u64 version, u64 index, outlines); garbage (count, txn);
+//! u32 parts, outlines); layers (count; txn, u64 version, u64 index, bool alone, outlines); garbage (count, txn);
 //! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
 //! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). Outlines: count; u32 storage id, highest key, bool some rows are
 //! packed, bool some stand by themselves.
@@ -90,6 +90,7 @@ pub fn write_state(state: &State, newest: base::Version) -> Vec<u8> {
         w.txn(layer.txn);
         w.version(layer.version);
         w.u64(layer.index);
+        w.bool(layer.alone);
         write_outlines(&mut w, &layer.storages);
     }
     w.count(state.garbage.len());
@@ -119,8 +120,8 @@ fn read_state(r: &mut Reader, state: &mut State) -> Read<()> {
         state.staged.insert(txn, Staged { parts, storages: read_outlines(r)? });
     }
     for _ in 0..r.count(44)? {
-        let (txn, version, index) = (r.txn()?, r.version()?, r.u64()?);
-        state.layers.push(Layer { txn, version, index, storages: read_outlines(r)? });
+        let (txn, version, index, alone) = (r.txn()?, r.version()?, r.u64()?, r.bool()?);
+        state.layers.push(Layer { txn, version, index, alone, storages: read_outlines(r)? });
     }
     for _ in 0..r.count(24)? {
         // Only what is committed is ever flushed.

@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn layer(storages: Storages) -> Layer {
-        Layer { txn: TXN, version: Version(50), index: 9, storages }
+        Layer { txn: TXN, version: Version(50), index: 9, alone: true, storages }
     }
 
     #[test]

@@ -70,10 +70,19 @@ impl State {
 
     pub fn get(&mut self, key: &[u8], snapshot: Version) -> Result<Seen> {
         let memory = self.get_from_memory(key, snapshot);
-        let layered = if self.layers.is_empty() { Seen::default() } else { self.get_from_layers(key, snapshot)? };
+        if memory.is_none()
+            && let Some((version, row)) = self.cache.get(key)
+            && version <= snapshot
+        {
+            return Ok(Seen { version, index: 0, row: Some(row.clone()) });
+        }
+        let (layered, newest) = if self.layers.is_empty() { (Seen::default(), false) } else { self.get_from_layers(key, snapshot)? };
         let seen = match memory {
             Some(seen) => seen,
-            None if layered.version >= self.flushed.max(Version(1)) => Seen::default(),
+            None if newest => {
+                self.cache_layered(key, &layered, snapshot);
+                Seen::default()
+            }
             // What was flushed may be newer than a layer that is not moved yet, also a deletion.
             None if self.store_has_rows => self.get_from_store(key, snapshot, layered.version > Version::ZERO)?,
             None => Seen::default(),
@@ -99,30 +108,40 @@ impl State {
         None
     }
 
-    fn get_from_layers(&self, key: &[u8], snapshot: Version) -> Result<Seen> {
-        let mut seen = Seen::default();
+    /// Also whether the store can have nothing that is newer.
+    fn get_from_layers(&self, key: &[u8], snapshot: Version) -> Result<(Seen, bool)> {
+        let (mut seen, mut newest) = (Seen::default(), false);
         for layer in &self.layers {
             if layer.version > snapshot || layer.version <= seen.version {
                 continue;
             }
             if let Some(row) = staged::find(&*self.store, layer.txn, &layer.storages, key)? {
                 seen = Seen { version: layer.version, index: layer.index, row };
+                newest = self.stands_above_store(layer);
             }
         }
-        Ok(seen)
+        Ok((seen, newest))
+    }
+
+    fn stands_above_store(&self, layer: &Layer) -> bool {
+        layer.alone && layer.version >= self.flushed
+    }
+
+    /// A row of a layer is cached if it is known to be the newest of all, for good.
+    fn cache_layered(&mut self, key: &[u8], layered: &Seen, snapshot: Version) {
+        let newest = self.layers.iter().all(|layer| layer.version <= snapshot) && !self.in_memory(key);
+        if let Some(row) = layered.row.as_ref().filter(|_| newest && layered.index <= self.settled) {
+            self.cache.insert(key, layered.version, row);
+        }
     }
 
     /// `deletions`: also the newest row's deletion is wanted.
     fn get_from_store(&mut self, key: &[u8], snapshot: Version, deletions: bool) -> Result<Seen> {
         let settled = |version, row| Seen { version, index: 0, row: Some(row) };
-        if let Some((version, row)) = self.cache.get(key)
-            && version <= snapshot
-        {
-            return Ok(settled(version, row.clone()));
-        }
         if let Some(value) = self.store.get(Space::Current, key)? {
             let version = keys::current_version(&value)?;
-            if !self.in_memory(key) {
+            // A layer may have a newer one.
+            if !self.in_memory(key) && self.layers.is_empty() {
                 self.cache.insert(key, version, &value[8..]);
             }
             if version <= snapshot {
@@ -267,7 +286,7 @@ impl State {
             let layers = self.layers.iter().filter(|layer| layer.version <= snapshot && concerns(&layer.storages));
             let layers: Vec<&Layer> = layers.collect();
             chunks.push(self.chunk_of_current(start, end, reverse, limit, snapshot)?);
-            if snapshot < self.flushed || layers.iter().any(|layer| layer.version < self.flushed) {
+            if snapshot < self.flushed || layers.iter().any(|layer| !self.stands_above_store(layer)) {
                 // Also for deletions of what still stands in a layer. After `Current`: a flush moves rows from there to here.
                 chunks.push(self.chunk_of_history(start, end, reverse, limit, snapshot)?);
             }

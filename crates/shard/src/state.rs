@@ -39,6 +39,8 @@ pub struct Layer {
     pub txn: TxnId,
     pub version: Version,
     pub index: u64,
+    /// Nothing in its storages was written with its commit: that would have the same version, and would count.
+    pub alone: bool,
     pub storages: Storages,
 }
 
@@ -94,6 +96,8 @@ pub struct State {
     /// No version in the store is above this.
     pub flushed: Version,
     undo: VecDeque<(u64, Undo)>,
+    /// Nothing up to here will be taken back.
+    pub settled: u64,
     /// The part whose rows are written already, and what that made of its transaction's outlines.
     staged_ahead: Option<(TxnId, u32, Storages)>,
     /// Transactions decided since this was last taken: their waiting readers go on.
@@ -127,6 +131,7 @@ impl State {
             horizon: Version::ZERO,
             flushed: Version::ZERO,
             undo: VecDeque::new(),
+            settled: 0,
             staged_ahead: None,
             decided: Vec::new(),
         }
@@ -173,7 +178,7 @@ impl State {
         match entry {
             LogEntry::Commit { txn, version, parts, changes } => {
                 self.write_rows(index, version, &changes)?;
-                self.layer(index, version, txn, parts);
+                self.layer(index, version, txn, parts, &changes);
                 self.outcomes.local(txn, Settled { version: Some(version), index });
                 self.push_undo(index, Undo::Outcome(txn));
             }
@@ -267,7 +272,7 @@ impl State {
                     assert!(version >= prepare.version, "a decision lies at or above each prepare");
                     self.saw(index, version);
                     self.write_rows(index, version, &prepare.changes)?;
-                    self.layer(index, version, txn, prepare.parts);
+                    self.layer(index, version, txn, prepare.parts, &prepare.changes);
                 }
                 None => self.unstage(index, txn),
             }
@@ -311,17 +316,21 @@ impl State {
         }
     }
 
-    fn layer(&mut self, index: u64, version: Version, txn: TxnId, parts: u32) {
+    fn layer(&mut self, index: u64, version: Version, txn: TxnId, parts: u32, changes: &[Change]) {
         let Some(staged) = self.staged.remove(&txn) else {
             assert_eq!(parts, 0, "the parts of {txn} were logged before its commit");
             return;
         };
-        self.layers.push(Layer { txn, version, index, storages: staged.storages.clone() });
+        let alone = !changes.iter().any(|change| staged.storages.contains_key(&storage_of(&change.key)));
+        self.layers.push(Layer { txn, version, index, alone, storages: staged.storages.clone() });
+        // What it replaces may be in there.
+        self.cache.clear();
         self.push_undo(index, Undo::Layered(txn, staged));
     }
 
     /// Entries up to here are committed: they will not be taken back.
     pub fn settle(&mut self, committed: u64) {
+        self.settled = self.settled.max(committed);
         while self.undo.front().is_some_and(|(index, _)| *index <= committed) {
             self.undo.pop_front();
         }
@@ -362,6 +371,7 @@ impl State {
             }
             Undo::Layered(txn, staged) => {
                 self.layers.retain(|layer| layer.txn != txn);
+                self.cache.clear();
                 self.staged.insert(txn, staged);
             }
             Undo::Part(txn, before) => {

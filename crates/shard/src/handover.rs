@@ -41,7 +41,7 @@ impl Shard {
     pub(crate) fn hand_over(&mut self, to: NodeId) {
         let members = self.consensus.members();
         let able = members.is_voter(to) && !members.witnesses.contains(&to) && to != self.config.node;
-        if self.serving && able && self.handing.is_none() {
+        if self.serving && able && self.handing.is_none() && !self.heals(to) {
             self.handing = Some(Handing { to, since: self.now.mono, phase: Phase::Approaching });
         }
     }

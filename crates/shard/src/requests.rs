@@ -136,7 +136,11 @@ pub(crate) fn lock_timeout() -> Error {
 }
 
 pub(crate) fn locks_lost() -> Refusal {
-    Refusal::Error(lost_with_leader("the transaction's locks were"))
+    Refusal::Error(locks_lost_error())
+}
+
+pub(crate) fn locks_lost_error() -> Error {
+    lost_with_leader("the transaction's locks were")
 }
 
 fn seen_lost() -> Refusal {

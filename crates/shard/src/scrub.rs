@@ -2,7 +2,8 @@
 //!
 //! The leader reads a chunk of rows as of a closed version, which also has the store verify its checksums, and asks every replica with rows for its
 //! checksum of the same range at the same version. A chunk that differs twice is judged: the majority of those that could read it is right. The wrong ones are told to drop
-//! their rows, once the leader has flushed everything, so that what it sends meets their logs. A wrong leader hands leadership on; the next one finds it.
+//! their rows, once the leader has flushed everything, so that what it sends meets their logs. A wrong leader hands leadership on and tells the next one, which
+//! keeps it until the rows have come.
 //!
 //! Bounded work: one chunk at a time, pauses between chunks and between passes, on the shard's thread, because only there are all layers of a row together.
 
@@ -77,9 +78,10 @@ pub(crate) struct Scrubbing {
     wanted: Option<Wanted>,
     /// Members to be told to drop their rows once everything up to the entry is flushed.
     heal: Option<(Vec<NodeId>, u64, Mono)>,
-    /// This replica's own rows cannot be read.
-    unreadable: bool,
-    told_at: Mono,
+    /// This replica's own rows cannot be read, or are not those of the others.
+    unfit: bool,
+    /// When the leader was told so, and in which term.
+    told: (Mono, u64),
     /// The leader wants this replica's rows dropped.
     drop: Option<(NodeId, u64)>,
 }
@@ -95,8 +97,8 @@ impl Shard {
     }
 
     pub(crate) fn tick_scrub(&mut self) {
-        if self.scrubbing.unreadable {
-            self.give_up_unreadable();
+        if self.scrubbing.unfit {
+            self.give_up_unfit();
         }
         if self.serves() {
             self.lead_scrub();
@@ -169,8 +171,8 @@ impl Shard {
             && let Some(answer) = asked.answers.get_mut(&from)
         {
             *answer = Some(hash);
-        } else if hash.is_none() && self.serves() && self.scrubbing.heal.is_none() && self.consensus.members().contains(from) {
-            self.found(format!("node {} cannot read its rows", from.0));
+        } else if hash.is_none() && self.consensus.is_leader() && self.scrubbing.heal.is_none() && self.consensus.members().contains(from) {
+            self.found(format!("node {} asks for its rows anew: those it has are damaged", from.0));
             self.heal(vec![from]);
         }
     }
@@ -231,8 +233,15 @@ impl Shard {
         if keepers.contains(&self.config.node) {
             self.heal(damaged);
         } else if let Some(to) = keepers.first() {
+            // Whoever leads next would not look before its first pass, and might hand leadership back.
+            self.scrubbing.unfit = true;
             self.hand_over(*to);
         }
+    }
+
+    /// True if this leader is about to have the node's rows replaced: it must not lead with those it has.
+    pub(crate) fn heals(&self, node: NodeId) -> bool {
+        self.scrubbing.heal.as_ref().is_some_and(|(damaged, ..)| damaged.contains(&node))
     }
 
     fn found(&mut self, text: String) {
@@ -310,17 +319,19 @@ impl Shard {
 
     /// The store says that what it holds is not what was written.
     pub(crate) fn rows_unreadable(&mut self, error: &str) {
-        if !std::mem::replace(&mut self.scrubbing.unreadable, true) {
+        if !std::mem::replace(&mut self.scrubbing.unfit, true) {
             self.found(format!("this node cannot read its rows: {error}"));
         }
     }
 
     /// Tells the leader, or stops being it.
-    fn give_up_unreadable(&mut self) {
+    fn give_up_unfit(&mut self) {
         if !self.rows {
-            self.scrubbing.unreadable = false;
+            self.scrubbing.unfit = false;
             return;
         }
+        let (now, term) = (self.now.mono, self.consensus.term());
+        let (told_at, told_term) = self.scrubbing.told;
         if self.consensus.is_leader() {
             let members = self.consensus.members().list();
             let known = |node: &NodeId| self.consensus.progress(*node).is_some_and(|(matched, _)| matched > 0);
@@ -329,9 +340,9 @@ impl Shard {
                 self.hand_over(to);
             }
         } else if let Some(leader) = self.consensus.leader()
-            && due(self.now.mono, self.scrubbing.told_at, ANSWER_WAIT)
+            && (term != told_term || due(now, told_at, ANSWER_WAIT))
         {
-            self.scrubbing.told_at = self.now.mono;
+            self.scrubbing.told = (now, term);
             self.send_wire(leader, &Wire::ScrubAnswer { number: 0, hash: None });
         }
     }
@@ -360,7 +371,7 @@ impl Shard {
         }
         self.scrubbing.drop = None;
         self.drop_rows_held();
-        self.scrubbing.unreadable = false;
+        self.scrubbing.unfit = false;
         self.scrubbing.status.dropped += 1;
         self.found(format!("this node's rows are damaged; they come anew from node {}", from.0));
     }

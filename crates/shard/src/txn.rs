@@ -3,7 +3,7 @@
 use crate::entry::{Change, LogEntry, Prepare, Resource};
 use crate::outcomes::UNSETTLED_MAX;
 use crate::planted::{self, Bug};
-use crate::requests::{Answer, locks_lost};
+use crate::requests::{Answer, locks_lost, locks_lost_error};
 use crate::shard::Shard;
 use base::{Error, NodeId, ShardId, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
@@ -326,6 +326,8 @@ impl Shard {
             self.remember_dropped(over.iter().copied());
         }
         for txn in over {
+            // A gateway that was only cut off still waits: it hears what it would hear of its next request.
+            self.fail_waits(txn, &locks_lost_error());
             self.end(txn);
             if self.state.staged.contains_key(&txn) && self.propose(LogEntry::Unstage { txn }).is_err() {
                 // Told again with the gateway's next announcement; until then the parts only take space.

@@ -113,6 +113,17 @@ fn nowait_skip_locked_and_time_limits_end_a_wait() {
 }
 
 #[test]
+fn who_waits_while_its_gateway_counts_as_gone_hears_that_its_locks_are_lost() {
+    let (mut cluster, node) = one();
+    let (holder, mut waiter) = (cluster.txn(), cluster.txn());
+    waiter.txn.node = NodeId(10);
+    cluster.call(node, read_request(&holder, "a", Some(LockMode::Update)));
+    let waiting = cluster.ask(node, read_request(&waiter, "a", Some(LockMode::Update)));
+    cluster.event(node, ShardEvent::GatewayGone { node: NodeId(10), before_boot: 2 });
+    assert_eq!(refused_with(&cluster.answer(waiting)), "40001");
+}
+
+#[test]
 fn a_wait_can_be_canceled_and_a_rollback_lets_others_go_on() {
     let (mut cluster, node) = one();
     let (first, second, third) = (cluster.txn(), cluster.txn(), cluster.txn());

@@ -85,6 +85,7 @@ impl World {
             FaultKind::DiskFull => self.fill(node),
             FaultKind::BitFlip => self.flip(node, &mut prng),
             FaultKind::LoseData => self.lose(node),
+            FaultKind::RotRow => self.rot(&mut prng),
             FaultKind::ClockJump => self.jump(node, planned.amount, &mut prng),
         }
     }
@@ -204,6 +205,29 @@ impl World {
         if process.disk.flip_bit(prng) {
             self.last_destroyed = Some(now);
             process.damaged_at = Some(now);
+        }
+    }
+
+    /// Not at a leader, which would at once tell its clients what was never written.
+    fn rot(&mut self, prng: &mut Prng) {
+        let now = self.now();
+        if !self.may_destroy(now) {
+            return;
+        }
+        let leads = |node: NodeId, shard| self.leaders.get(&shard).is_none_or(|(leader, _)| *leader == node);
+        let mut replicas = Vec::new();
+        for process in self.processes.values() {
+            let shards = process.stores.shards().into_iter().filter(|shard| !leads(process.id, *shard));
+            replicas.extend(shards.map(|shard| (process.id, shard)));
+        }
+        if replicas.is_empty() {
+            return;
+        }
+        let (node, shard) = *prng.pick(&replicas);
+        let store = self.processes[&node].stores.get(shard).expect("its shards were listed just now");
+        if store.rot(prng) {
+            self.last_destroyed = Some(now);
+            self.trace.note(now, || format!("a row of {shard} rots at {node}"));
         }
     }
 

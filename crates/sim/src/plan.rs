@@ -44,6 +44,8 @@ pub enum FaultKind {
     BitFlip,
     /// A node loses its data for good and is replaced by a new one.
     LoseData,
+    /// One bit of a row changes in the store of a replica that runs and does not lead: only the scrub can notice.
+    RotRow,
     /// `amount`: milliseconds, either way.
     ClockJump,
 }
@@ -51,7 +53,7 @@ pub enum FaultKind {
 impl FaultKind {
     /// Destroys what a replica had promised to keep: only a majority of others makes up for it.
     pub fn destroys(self) -> bool {
-        matches!(self, FaultKind::BitFlip | FaultKind::LoseData)
+        matches!(self, FaultKind::BitFlip | FaultKind::LoseData | FaultKind::RotRow)
     }
 }
 

@@ -82,6 +82,18 @@ impl SimStore {
         state.unsynced.clear();
     }
 
+    /// Flips one bit of a row behind the replica's back; false if there is none.
+    pub fn rot(&self, prng: &mut Prng) -> bool {
+        let mut state = self.lock();
+        let rows = &state.spaces[position(Space::Current)];
+        let chosen = prng.below((rows.len() as u64).max(1)) as usize;
+        let Some((key, value)) = rows.iter().nth(chosen).filter(|(_, value)| !value.is_empty()) else { return false };
+        let (key, mut value) = (key.clone(), value.to_vec());
+        *value.last_mut().expect("it is not empty") ^= 1 << prng.below(8);
+        change(&mut state, Space::Current, key, Some(value.into()));
+        true
+    }
+
     /// Everything stored in one space, in order.
     pub fn dump(&self, space: Space) -> Vec<(Bytes, Bytes)> {
         self.lock().spaces[position(space)].iter().map(|(k, v)| (k.clone(), v.clone())).collect()

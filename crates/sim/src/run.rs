@@ -26,8 +26,8 @@ const QUIET_TIME_MAX: Micros = 20 * SECOND;
 /// Segments of the log that a node needs, whatever happened.
 const LOG_SEGMENTS_MAX: usize = 24;
 /// Errors that a client must be ready for; any other is a fault.
-const ALLOWED_ERRORS: [&str; 14] =
-    ["40001", "40P01", "57P01", "57P03", "57014", "55P03", "53100", "53200", "53300", "08006", "08007", "72000", "25P02", "53000"];
+const ALLOWED_ERRORS: [&str; 13] =
+    ["40001", "40P01", "57P01", "57P03", "55P03", "53100", "53200", "53300", "08006", "08007", "72000", "25P02", "53000"];
 /// How much longer than planned clients pause: the seed chooses. Under little load other things happen than under much.
 const PAUSE_FACTORS: [u64; 4] = [1, 2, 4, 8];
 const PACE_SEED: u64 = 0x7ace;

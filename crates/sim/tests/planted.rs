@@ -72,7 +72,7 @@ fn a_value_that_is_told_before_it_is_committed_is_caught() {
 
 #[test]
 fn a_commit_that_rests_on_what_was_lost_is_caught() {
-    with(Bug::ForgetSeen, "hot", 60, &["went back", "lost update"]);
+    with(Bug::ForgetSeen, "watched", 30, &["went back", "lost update"]);
 }
 
 #[test]

@@ -124,3 +124,16 @@ fn a_commit_whose_decision_was_refused_ends() {
 fn what_is_told_beside_a_leader_that_was_cut_off_holds() {
     passes("watched", 1, 60);
 }
+
+/// A request that waited for a lock while its gateway was cut off was told that it had been canceled.
+#[test]
+fn who_waits_behind_a_cut_may_try_again() {
+    passes("hot", 500_358, 120);
+}
+
+/// The simulated network let what was sent after a cut began overtake what was on its way to a client, which took the end of its session
+/// for the answer to its COMMIT.
+#[test]
+fn a_commit_that_was_answered_before_its_session_ended_counts() {
+    passes("hot", 700_126, 120);
+}

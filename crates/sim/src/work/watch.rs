@@ -72,7 +72,10 @@ impl Watch {
     }
 
     /// What is seen under a lock inside a transaction is told before the transaction ends. Some change their mind then.
-    async fn lock(&self, client: &Client, counter: u64) {
+    /// Rows of other zones are written anew as they were: what was lost with a leader cannot simply be done again then.
+    async fn lock(&self, client: &Client, home: NodeId) {
+        let node = if client.one_in(2) { home } else { self.other(client, home) };
+        let counter = counter_of(node, client.below(COUNTERS));
         let sql = match client.below(4) {
             0 => format!("SELECT id, value FROM watched WHERE id = {counter} FOR SHARE"),
             1 => format!("SELECT id, value FROM watched WHERE id = {counter} FOR UPDATE"),
@@ -103,12 +106,16 @@ impl Watch {
 
     /// Mostly one counter of another zone.
     fn choose_read(&self, client: &Client, home: NodeId) -> String {
-        let others: Vec<NodeId> = self.record.borrow().begun.keys().copied().filter(|node| *node != home).collect();
-        if others.is_empty() || client.one_in(ALL_ONE_IN) {
+        if client.one_in(ALL_ONE_IN) {
             return "SELECT id, value FROM watched".to_string();
         }
-        let counter = counter_of(others[client.below(others.len() as u64) as usize], client.below(COUNTERS));
+        let counter = counter_of(self.other(client, home), client.below(COUNTERS));
         format!("SELECT id, value FROM watched WHERE id = {counter}")
+    }
+
+    fn other(&self, client: &Client, home: NodeId) -> NodeId {
+        let others: Vec<NodeId> = self.record.borrow().begun.keys().copied().filter(|node| *node != home).collect();
+        if others.is_empty() { home } else { others[client.below(others.len() as u64) as usize] }
     }
 
     fn note_all(&self, client: &Client, invoked: Micros, reply: &Reply) {
@@ -137,10 +144,9 @@ impl Workload for Watch {
             let role = self.take_role(home);
             client.stay_near();
             while self.pace.next(&client).await {
-                let own = counter_of(home, client.below(COUNTERS));
                 match role {
-                    Role::Raises => self.raise(&client, own).await,
-                    Role::Locks => self.lock(&client, own).await,
+                    Role::Raises => self.raise(&client, counter_of(home, client.below(COUNTERS))).await,
+                    Role::Locks => self.lock(&client, home).await,
                     Role::Reads => self.read(&client, home).await,
                 }
             }

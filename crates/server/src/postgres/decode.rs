@@ -64,7 +64,7 @@ pub fn message(buffer: &mut BytesMut, bytes_max: usize) -> Result<Option<Message
         return Ok(None);
     }
     if kind == COPY_DATA {
-        return copy_data(buffer, bytes_max).map(Some);
+        return Ok(Some(copy_data(buffer, bytes_max)));
     }
     let mut whole = buffer.split_to(1 + length);
     whole.advance(HEADER_BYTES);
@@ -72,10 +72,12 @@ pub fn message(buffer: &mut BytesMut, bytes_max: usize) -> Result<Option<Message
 }
 
 /// Takes all whole pieces of COPY data off the buffer's start, as one: clients send each row by itself, and where one piece ends means nothing.
-fn copy_data(buffer: &mut BytesMut, bytes_max: usize) -> Result<Message> {
+/// The caller has seen that the first one is whole.
+fn copy_data(buffer: &mut BytesMut, bytes_max: usize) -> Message {
     let mut data = BytesMut::new();
     while buffer.len() >= HEADER_BYTES && buffer[0] == COPY_DATA && data.len() < COPY_DATA_BYTES {
-        let length = checked_length(&buffer[1..HEADER_BYTES], bytes_max)?;
+        // A length that is wrong is told when this has been handed on.
+        let Ok(length) = checked_length(&buffer[1..HEADER_BYTES], bytes_max) else { break };
         if buffer.len() < 1 + length {
             break;
         }
@@ -85,7 +87,7 @@ fn copy_data(buffer: &mut BytesMut, bytes_max: usize) -> Result<Message> {
         data.extend_from_slice(&buffer[HEADER_BYTES..=length]);
         buffer.advance(1 + length);
     }
-    Ok(Message::Request(ClientRequest::CopyData(data.freeze())))
+    Message::Request(ClientRequest::CopyData(data.freeze()))
 }
 
 /// Takes the first message of a connection off the buffer; `None` if it is not all there yet.

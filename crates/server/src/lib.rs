@@ -16,7 +16,6 @@ pub mod inbox;
 pub mod internal;
 pub mod listening;
 #[allow(unsafe_code, reason = "calls of the system's allocator, which take and give numbers")]
-mod memory;
 pub mod metrics;
 pub mod node_thread;
 pub mod options;

@@ -8,7 +8,6 @@ use crate::identity::{ClusterKeys, NodeKeys, parse_pem};
 use crate::inbox::Inbox;
 use crate::internal::Internal;
 use crate::listening::Addresses;
-use crate::memory;
 use crate::metrics::Metrics;
 use crate::node_thread;
 use crate::options::{self, Options};
@@ -45,7 +44,6 @@ const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
 /// Why it could not start, or had to stop.
 pub fn run(options: Options) -> Result<()> {
     raise_file_limit();
-    memory::bound();
     starting_anew::wait_for_space(&options.data);
     let runtime = runtime()?;
     let outcome = runtime.block_on(serve(&runtime, options));
@@ -109,7 +107,6 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
         metrics: Arc::clone(&metrics),
         sockets,
     };
-    memory::give_back(Arc::clone(&metrics)).map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
     let opened = node_thread::spawn(start).map_err(|error| Error::new(SqlState::INSUFFICIENT_RESOURCES, error.to_string()))?;
     opened.await.map_err(|_| Error::internal("the node's thread ended while it was opened"))??;
     directory.opened()?;

@@ -484,7 +484,7 @@ fn remove_ranges(store: &dyn RowStore, ranges: &[(Space, Vec<u8>, Vec<u8>)], fro
             store.discard(*space, start, end)?;
         }
     }
-    let reached = |(space, key): &Place| ranges.iter().position(|(of, start, _)| of == space && &key[..] >= &start[..]);
+    let reached = |(space, key): &Place| ranges.iter().position(|(of, start, _)| of == space && key[..] >= start[..]);
     let first = from.as_ref().and_then(reached).unwrap_or(0);
     for (at, (space, start, end)) in ranges.iter().enumerate().skip(first) {
         let start = from.as_ref().filter(|_| at == first).map_or(&start[..], |(_, key)| &key[..]);

@@ -293,7 +293,12 @@ mod tests {
             });
             assert_eq!(failed, Err(7));
             match row {
-                Some(row) => packer.push_with(key.as_bytes(), |out| Ok::<(), u8>(out.extend_from_slice(row.as_bytes()))).unwrap(),
+                Some(row) => packer
+                    .push_with(key.as_bytes(), |out| {
+                        out.extend_from_slice(row.as_bytes());
+                        Ok::<(), u8>(())
+                    })
+                    .unwrap(),
                 None => packer.push(key.as_bytes(), None),
             }
         }

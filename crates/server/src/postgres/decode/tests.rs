@@ -134,6 +134,6 @@ fn pieces_of_copy_data_come_as_one_and_before_what_is_wrong_behind_them() {
     buffer.extend_from_slice(&framed(b'd', b"2\ttwo\n"));
     buffer.extend_from_slice(&[b'd', 0xff, 0, 0, 0]);
     let first = message(&mut buffer, MESSAGE_BYTES_MAX).expect("well-formed").expect("whole");
-    assert!(matches!(first, Message::Request(ClientRequest::CopyData(data)) if data == &b"1\tone\n2\ttwo\n"[..]));
+    assert!(matches!(first, Message::Request(ClientRequest::CopyData(data)) if data == b"1\tone\n2\ttwo\n"[..]));
     assert!(message(&mut buffer, MESSAGE_BYTES_MAX).is_err());
 }

@@ -118,7 +118,9 @@ impl Registry {
     pub fn member_mut(&mut self, node: NodeId) -> Result<&mut NodeRecord> {
         match self.nodes.get_mut(&node) {
             Some(record) if record.state != NodeState::Removed => Ok(record),
-            _ => Err(Error::new(SqlState::UNDEFINED_OBJECT, format!("there is no node {}", node.0))),
+            Some(_) => Err(Error::new(SqlState::UNDEFINED_OBJECT, format!("node {} was removed already", node.0))
+                .with_hint("A removed node does not come back. A new one joins under an id of its own.")),
+            None => Err(Error::new(SqlState::UNDEFINED_OBJECT, format!("there is no node {}", node.0))),
         }
     }
 
@@ -229,6 +231,7 @@ mod tests {
         let mut registry = Registry::new(LocalityMode::ThreeZones, 2, first());
         let second = registry.add("b:1", "b:2", Locality::default()).expect("there is room");
         registry.member_mut(second).expect("it was added").state = NodeState::Removed;
+        assert_eq!(registry.member_mut(second).expect_err("it is gone").message(), "node 2 was removed already");
         assert_eq!(registry.add("b:1", "b:2", Locality::default()).expect("there is room"), NodeId(3));
     }
 

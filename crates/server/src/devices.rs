@@ -1,7 +1,7 @@
 //! What does the node's slow work: the disk thread of the log, workers for jobs, the vectorised engine.
 
 use crate::directory::Directory;
-use crate::disk::{DiskOptions, DiskReport, DiskThread, FileLogFiles, JobPool};
+use crate::disk::{DiskOptions, DiskReport, DiskThread, FileLogFiles, JobPool, lower_this_thread};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 use crate::starting_anew;
@@ -52,7 +52,7 @@ impl LocalDevices {
     ) -> Result<(LocalDevices, FileLogFiles, Arc<dyn RowStores>)> {
         let files = FileLogFiles::open(&directory.path().join("log"))?;
         let options = FjallOptions { cache_bytes: memory_bytes / CACHE_PART, ..FjallOptions::default() };
-        let rows = Arc::new(FjallRows::open(&directory.path().join("rows"), options)?);
+        let rows = Arc::new(open_rows(&directory.path().join("rows"), options)?);
         let disk = {
             let inbox = Arc::clone(&inbox);
             DiskThread::start(files.clone(), DiskOptions::default(), move |report| inbox.event(log_event(report, &metrics)))?
@@ -72,6 +72,15 @@ impl LocalDevices {
         };
         Ok((LocalDevices { disk, jobs, engine, inbox }, files, rows))
     }
+}
+
+/// The engine's own threads are as important as the one that opens it.
+fn open_rows(path: &Path, options: FjallOptions) -> Result<FjallRows> {
+    let open = || {
+        lower_this_thread();
+        FjallRows::open(path, options)
+    };
+    std::thread::scope(|scope| scope.spawn(open).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 fn engine_options(directory: &Directory, memory_bytes: u64) -> EngineOptions {

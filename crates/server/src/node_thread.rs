@@ -29,6 +29,8 @@ use tokio::sync::oneshot;
 const TICK: Duration = Duration::from_micros(TICK_MICROS);
 /// Effects are carried out at least after so many events, so that the disk does not wait for a long batch.
 const EVENTS_PER_DISPATCH: usize = 32;
+/// Whoever waits for the node's thread notices when one turn takes so long, or when the thread does not get a processor for so long.
+const SLOW: Duration = Duration::from_millis(100);
 /// Up to so many cores, sockets are served on the node's thread.
 const SHARED_CORES_MAX: usize = 2;
 /// What the last answers may take to reach sockets that the ended node's thread serves.
@@ -191,6 +193,10 @@ impl<D: Devices> NodeThread<D> {
         let mut now = self.clock.now();
         let inputs = batch.len() as u64;
         if awake >= self.next_tick {
+            let late = awake.duration_since(self.next_tick);
+            if late >= SLOW {
+                tracing::warn!(millis = late.as_millis(), "the node's thread was late for its tick");
+            }
             // Counted from now on, not from when it was due: a late tick does not make the next one early.
             self.next_tick = awake + TICK;
             self.node.handle(now, Event::Tick);
@@ -215,7 +221,11 @@ impl<D: Devices> NodeThread<D> {
         self.dispatch();
         self.metrics.node_batches.add(1);
         self.metrics.node_events.add(inputs);
-        self.metrics.node_busy_micros.add(awake.elapsed().as_micros() as u64);
+        let busy = awake.elapsed();
+        if busy >= SLOW {
+            tracing::warn!(millis = busy.as_millis(), inputs, "the node's thread was busy with one turn");
+        }
+        self.metrics.node_busy_micros.add(busy.as_micros() as u64);
     }
 
     fn step(&mut self, now: Now, event: Event) {

@@ -99,23 +99,15 @@ pub fn visit_packed(
 ) -> Result<()> {
     // The run in which the range starts may begin before it.
     let low = run_at(store, txn, start)?.map_or_else(|| keys::staged_key(txn, start), |(key, _)| key);
-    let high = if end.is_empty() { keys::after_prefix(&keys::staged_prefix(txn)) } else { keys::staged_key(txn, end).to_vec() };
-    let mut failed = None;
-    store.scan(Space::Packed, Bound::Included(&low), bound_end(&high), reverse, &mut |_, value| {
-        let mut rows = match Run(Bytes::copy_from_slice(value)).changes() {
-            Ok(rows) => rows,
-            Err(error) => {
-                failed = Some(error);
-                return ControlFlow::Break(());
-            }
-        };
+    let high = high_of(txn, end);
+    visit_entries(store, Space::Packed, (&low, &high), reverse, &mut |_, value| {
+        let mut rows = Run(Bytes::copy_from_slice(value)).changes()?;
         if reverse {
             rows.reverse();
         }
         let inside = |key: &Key| &key[..] >= start && (end.is_empty() || &key[..] < end);
-        rows.into_iter().filter(|(key, _)| inside(key)).try_for_each(|(key, row)| visit(key, row))
-    })?;
-    failed.map_or(Ok(()), Err)
+        Ok(rows.into_iter().filter(|(key, _)| inside(key)).try_for_each(|(key, row)| visit(key, row)))
+    })
 }
 
 /// Visits the rows of a transaction that stand by themselves, as [`visit_packed`] does.
@@ -126,23 +118,33 @@ pub fn visit_single(
     reverse: bool,
     visit: &mut dyn FnMut(Key, Option<Row>) -> ControlFlow<()>,
 ) -> Result<()> {
-    let low = keys::staged_key(txn, start);
-    let high = if end.is_empty() { keys::after_prefix(&keys::staged_prefix(txn)) } else { keys::staged_key(txn, end).to_vec() };
+    let (low, high) = (keys::staged_key(txn, start), high_of(txn, end));
+    visit_entries(store, Space::Staged, (&low, &high), reverse, &mut |key, value| {
+        Ok(visit(Key::copy_from_slice(&key[keys::STAGED_PREFIX_BYTES..]), keys::read_staged_value(value)?))
+    })
+}
+
+/// Where the entries of a transaction end that are below a row's key; an empty one: where all of them end.
+fn high_of(txn: TxnId, end: &[u8]) -> Vec<u8> {
+    if end.is_empty() { keys::after_prefix(&keys::staged_prefix(txn)) } else { keys::staged_key(txn, end).to_vec() }
+}
+
+/// Scans a space; the first error of the visitor ends it.
+fn visit_entries(
+    store: &dyn RowStore,
+    space: Space,
+    (low, high): (&[u8], &[u8]),
+    reverse: bool,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+) -> Result<()> {
     let mut failed = None;
-    store.scan(
-        Space::Staged,
-        Bound::Included(&low),
-        bound_end(&high),
-        reverse,
-        &mut |key, value| match keys::read_staged_value(value) {
-            Ok(row) => visit(Key::copy_from_slice(&key[keys::STAGED_PREFIX_BYTES..]), row),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        },
-    )?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    store.scan(space, Bound::Included(low), bound_end(high), reverse, &mut |key, value| {
+        visit(key, value).unwrap_or_else(|error| {
+            failed = Some(error);
+            ControlFlow::Break(())
+        })
+    })?;
+    failed.map_or(Ok(()), Err)
 }
 
 pub fn write_outlines(w: &mut Writer, storages: &Storages) {

@@ -13,10 +13,11 @@ pub struct Cluster {
     sql_ports: Vec<u16>,
 }
 
-/// Builds the program with the profile that users run.
+/// Builds the program as it is given out: in whole, as incremental builds inline less.
 pub fn build(root: &Path) -> Result<PathBuf, String> {
     let status = Command::new(env!("CARGO"))
         .args(["build", "--release", "--package", "florin"])
+        .env("CARGO_INCREMENTAL", "0")
         .current_dir(root)
         .status()
         .map_err(|error| format!("cargo build: {error}"))?;

@@ -75,7 +75,7 @@ async fn demo(options: &DemoOptions) -> Result<verdict::Verdict, String> {
     let payments = Arc::new(payments::Payments::load()?);
     let mut cluster = processes::Cluster::start(options.mode, options.keep).await?;
     let result = drive(options, &payments, &mut cluster).await;
-    if result.is_err() {
+    if !result.as_ref().is_ok_and(verdict::Verdict::holds) {
         cluster.keep_logs();
     }
     cluster.stop().await;

@@ -1,5 +1,6 @@
 //! Workers for the slow work of shards: flushes, snapshots, scrubs.
 
+use super::priority::lower_this_thread;
 use base::{Error, Result, ShardId, SqlState};
 use shard::event::{Job, JobDone};
 use std::collections::VecDeque;
@@ -40,6 +41,7 @@ impl JobPool {
         for number in 0..workers {
             let (shared, done) = (Arc::clone(&pool.shared), Arc::clone(&done));
             let body = move || {
+                lower_this_thread();
                 while let Some((shard, job)) = shared.next() {
                     done(shard, run(job));
                 }

@@ -6,7 +6,7 @@
 mod files;
 mod jobs;
 mod log_thread;
-#[allow(unsafe_code, reason = "one call of the system, which takes a pointer to its parameters")]
+#[allow(unsafe_code, reason = "calls of the system for which there is no safe wrapper here")]
 mod priority;
 #[allow(unsafe_code, reason = "the ring takes raw pointers to buffers; the module's comment says why they stay valid")]
 mod ring;
@@ -15,4 +15,5 @@ mod writer;
 pub use files::FileLogFiles;
 pub use jobs::{JOBS_WAITING_MAX, JobPool};
 pub use log_thread::{DiskOptions, DiskReport, DiskThread};
+pub use priority::lower_this_thread;
 pub use writer::WriteMode;

@@ -76,7 +76,7 @@ pub fn joiner(ca_fingerprint: [u8; 32]) -> Result<ClientConfig> {
         .with_protocol_versions(&[&TLS13])
         .map_err(faulty)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned { ca_fingerprint, provider: provider() }))
+        .with_custom_certificate_verifier(Verifier::demanding(Proof::Authority(ca_fingerprint)))
         .with_no_client_auth();
     config.alpn_protocols = vec![JOIN.to_vec()];
     Ok(config)
@@ -104,7 +104,7 @@ pub fn for_clients(chain: Vec<CertificateDer<'static>>, key: rustls::pki_types::
 pub fn for_commands(ca: Option<&Path>) -> Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(faulty)?;
     let Some(path) = ca else {
-        return Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(OnTrust(provider()))).with_no_client_auth());
+        return Ok(builder.dangerous().with_custom_certificate_verifier(Verifier::demanding(Proof::OnTrust)).with_no_client_auth());
     };
     let wrong = |why: &dyn std::fmt::Display| {
         Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{} is no certificate authority: {why}", path.display()))
@@ -121,53 +121,28 @@ pub fn for_commands(ca: Option<&Path>) -> Result<ClientConfig> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Trusts any certificate, as long as its key signs the handshake.
+/// What a side that holds no authority's certificate takes for proof, beside the handshake's signature.
 #[derive(Debug)]
-struct OnTrust(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for OnTrust {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+enum Proof {
+    /// Any certificate.
+    OnTrust,
+    /// One of exactly the authority whose fingerprint the join token carries.
+    Authority([u8; 32]),
 }
 
-/// Trusts exactly the authority whose fingerprint the join token carries.
 #[derive(Debug)]
-struct Pinned {
-    ca_fingerprint: [u8; 32],
+struct Verifier {
+    proof: Proof,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+impl Verifier {
+    fn demanding(proof: Proof) -> Arc<Verifier> {
+        Arc::new(Verifier { proof, provider: provider() })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -176,8 +151,9 @@ impl ServerCertVerifier for Pinned {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let Proof::Authority(fingerprint) = self.proof else { return Ok(ServerCertVerified::assertion()) };
         let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let authority = intermediates.iter().find(|certificate| sha256(certificate) == self.ca_fingerprint).ok_or_else(unknown)?;
+        let authority = intermediates.iter().find(|certificate| sha256(certificate) == fingerprint).ok_or_else(unknown)?;
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone().into_owned())?;
         let verifier =

@@ -3,14 +3,14 @@
 //! A row under such load is handed from one transaction to the next before it is committed. Nobody may hear of a value that is
 //! lost in the end, no step may be lost, and no commit in another shard may rest on what never was.
 
+use super::counters::Counters;
 use super::{Findings, Pace, Workload};
 use crate::check::Fate;
-use crate::check::counter::{self, Event, Fact};
+use crate::check::counter::{self, Fact};
 use crate::check::facts::Inserts;
 use crate::client::{Client, Failure, Reply, Task};
 use crate::queue::Micros;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 const COUNTERS: u64 = 3;
@@ -20,9 +20,7 @@ const LEVELS: [&str; 4] = ["BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE R
 
 #[derive(Default)]
 struct Record {
-    events: BTreeMap<u64, Vec<Event>>,
     notes: Inserts,
-    last: BTreeMap<u64, i64>,
     last_notes: Vec<(u64, i64)>,
     sums: Vec<(u32, Micros, i64)>,
     written: u64,
@@ -30,27 +28,13 @@ struct Record {
 
 pub struct Hot {
     pace: Pace,
+    counters: Counters,
     record: RefCell<Record>,
 }
 
 impl Hot {
     pub fn new(pace: Pace) -> Hot {
-        Hot { pace, record: RefCell::default() }
-    }
-
-    fn note(&self, client: &Client, counter: u64, invoked: Micros, fact: Fact) {
-        let event = Event { client: client.id, invoked, returned: client.now(), fact };
-        self.record.borrow_mut().events.entry(counter).or_default().push(event);
-    }
-
-    /// One statement that raises and tells.
-    async fn raise(&self, client: &Client, counter: u64) {
-        let invoked = client.now();
-        let result = client.run(&format!("UPDATE hot SET value = value + 1 WHERE id = {counter} RETURNING value")).await;
-        let (fate, reply) = client.fate(&result);
-        if let Some(fact) = counter::of_fate(fate, reply.and_then(|reply| reply.number(0, 0))) {
-            self.note(client, counter, invoked, fact);
-        }
+        Hot { pace, counters: Counters::of("hot"), record: RefCell::default() }
     }
 
     /// Reads under a lock, raises, and writes down what it made of it in another table; some change their mind.
@@ -71,7 +55,7 @@ impl Hot {
             })
             .await;
         if let Some(fact) = counter::of_fate(fate, raised.get()) {
-            self.note(client, counter, invoked, fact);
+            self.counters.note(client, counter, invoked, fact);
         }
         if let Some(value) = raised.get() {
             self.record.borrow_mut().notes.record(note, value, fate);
@@ -83,7 +67,7 @@ impl Hot {
         let invoked = client.now();
         let reply = client.run(&format!("SELECT value FROM hot WHERE id = {counter} {lock}")).await?;
         let value = reply.number(0, 0).unwrap_or(i64::MIN);
-        self.note(client, counter, invoked, Fact::Value(value));
+        self.counters.note(client, counter, invoked, Fact::Value(value));
         Ok(value)
     }
 
@@ -104,14 +88,14 @@ impl Hot {
         self.record.borrow_mut().notes.record(note, value, fate);
         if fate == Fate::Done {
             // Nobody could change the row until the commit.
-            self.note(client, counter, ready.get(), Fact::Value(value));
+            self.counters.note(client, counter, ready.get(), Fact::Value(value));
         }
     }
 
     /// How many rows a change found is told before the row is committed: what follows from it holds when the transaction commits.
     async fn conclude(&self, client: &Client, counter: u64) {
         let invoked = client.now();
-        let bound = self.known(counter) + client.below(3) as i64;
+        let bound = self.counters.known(counter) + client.below(3) as i64;
         let (note, raised) = (self.fresh(), Cell::new(false));
         let (fate, _) = client
             .transaction("BEGIN", async |c: &Client| {
@@ -123,24 +107,13 @@ impl Hot {
         self.record.borrow_mut().notes.record(note, bound, fate);
         match (fate, raised.get()) {
             (Fate::Done, true) => {
-                self.note(client, counter, invoked, Fact::Below(bound));
-                self.note(client, counter, invoked, Fact::Tried);
+                self.counters.note(client, counter, invoked, Fact::Below(bound));
+                self.counters.note(client, counter, invoked, Fact::Tried);
             }
-            (Fate::Unknown, true) => self.note(client, counter, invoked, Fact::Tried),
-            (Fate::Done, false) => self.note(client, counter, invoked, Fact::AtLeast(bound)),
+            (Fate::Unknown, true) => self.counters.note(client, counter, invoked, Fact::Tried),
+            (Fate::Done, false) => self.counters.note(client, counter, invoked, Fact::AtLeast(bound)),
             (Fate::Unknown, false) | (Fate::Refused, _) => {}
         }
-    }
-
-    /// The highest value that some client has heard of.
-    fn known(&self, counter: u64) -> i64 {
-        let record = self.record.borrow();
-        let events = record.events.get(&counter).map(Vec::as_slice).unwrap_or_default();
-        let values = events.iter().rev().take(20).filter_map(|event| match event.fact {
-            Fact::Value(value) | Fact::Raised(value) => Some(value),
-            _ => None,
-        });
-        values.max().unwrap_or(0)
     }
 
     async fn move_one(&self, client: &Client) {
@@ -199,7 +172,7 @@ impl Workload for Hot {
             while self.pace.next(&client).await {
                 let counter = client.below(COUNTERS);
                 match client.below(8) {
-                    0 | 1 => self.raise(&client, counter).await,
+                    0 | 1 => self.counters.raise(&client, counter).await,
                     2 => self.read_and_raise(&client, counter).await,
                     3 => self.share(&client, counter).await,
                     4 => self.conclude(&client, counter).await,
@@ -215,20 +188,17 @@ impl Workload for Hot {
         Box::pin(async move {
             let rows = client.insist("SELECT id, value FROM hot").await;
             let notes = client.insist("SELECT id, value FROM hot_notes").await;
+            self.counters.finish(&rows);
             let mut record = self.record.borrow_mut();
             record.sums.push((client.id, client.now(), sum_of_pair(&rows)));
-            record.last = super::bank::pairs(&rows).collect();
             record.last_notes = super::bank::pairs(&notes).collect();
         })
     }
 
     fn check(&self, findings: &mut Findings) {
+        let calls = self.counters.check(findings);
+        findings.counts.push(("calls on hot rows", calls));
         let record = self.record.borrow();
-        for (counter, events) in &record.events {
-            let last = record.last.get(counter).copied().unwrap_or(i64::MIN);
-            counter::check(&format!("hot row {counter}"), events, last, &mut findings.violations);
-            findings.counts.push(("calls on hot rows", events.len() as u64));
-        }
         record.notes.check("hot_notes", &record.last_notes, &mut findings.violations);
         for (client, at, sum) in record.sums.iter().filter(|(_, _, sum)| *sum != 0) {
             let at = crate::check::seconds(*at);

@@ -3,6 +3,7 @@
 //! Each keeps its own record of calls and answers, in shared memory of the one thread.
 
 mod bank;
+mod counters;
 mod hot;
 mod inserts;
 mod jobs;

@@ -4,8 +4,9 @@
 //! parted here: in each zone one client raises that zone's counters, one looks at them under locks, and one reads those of other
 //! zones. Whatever they are told must be the newest that anybody was told, and must never be taken back.
 
+use super::counters::Counters;
 use super::{Findings, Pace, Workload};
-use crate::check::counter::{self, Event, Fact};
+use crate::check::counter::Fact;
 use crate::client::{Client, Failure, Reply, Task};
 use crate::plan::NODES_MAX;
 use crate::queue::Micros;
@@ -28,17 +29,11 @@ enum Role {
 
 const ROLES: [Role; 3] = [Role::Raises, Role::Locks, Role::Reads];
 
-#[derive(Default)]
-struct Record {
-    events: BTreeMap<u64, Vec<Event>>,
-    last: BTreeMap<u64, i64>,
-    /// Clients that have begun, by the node that they stay near.
-    begun: BTreeMap<NodeId, usize>,
-}
-
 pub struct Watch {
     pace: Pace,
-    record: RefCell<Record>,
+    counters: Counters,
+    /// Clients that have begun, by the node that they stay near.
+    begun: RefCell<BTreeMap<NodeId, usize>>,
 }
 
 fn counter_of(node: NodeId, number: u64) -> u64 {
@@ -47,28 +42,14 @@ fn counter_of(node: NodeId, number: u64) -> u64 {
 
 impl Watch {
     pub fn new(pace: Pace) -> Watch {
-        Watch { pace, record: RefCell::default() }
+        Watch { pace, counters: Counters::of("watched"), begun: RefCell::default() }
     }
 
     fn take_role(&self, home: NodeId) -> Role {
-        let mut record = self.record.borrow_mut();
-        let begun = record.begun.entry(home).or_default();
+        let mut begun = self.begun.borrow_mut();
+        let begun = begun.entry(home).or_default();
         *begun += 1;
         ROLES[(*begun - 1) % ROLES.len()]
-    }
-
-    fn note(&self, client: &Client, counter: u64, invoked: Micros, fact: Fact) {
-        let event = Event { client: client.id, invoked, returned: client.now(), fact };
-        self.record.borrow_mut().events.entry(counter).or_default().push(event);
-    }
-
-    async fn raise(&self, client: &Client, counter: u64) {
-        let invoked = client.now();
-        let result = client.run(&format!("UPDATE watched SET value = value + 1 WHERE id = {counter} RETURNING value")).await;
-        let (fate, reply) = client.fate(&result);
-        if let Some(fact) = counter::of_fate(fate, reply.and_then(|reply| reply.number(0, 0))) {
-            self.note(client, counter, invoked, fact);
-        }
     }
 
     /// What is seen under a lock inside a transaction is told before the transaction ends. Some change their mind then.
@@ -114,13 +95,13 @@ impl Watch {
     }
 
     fn other(&self, client: &Client, home: NodeId) -> NodeId {
-        let others: Vec<NodeId> = self.record.borrow().begun.keys().copied().filter(|node| *node != home).collect();
+        let others: Vec<NodeId> = self.begun.borrow().keys().copied().filter(|node| *node != home).collect();
         if others.is_empty() { home } else { others[client.below(others.len() as u64) as usize] }
     }
 
     fn note_all(&self, client: &Client, invoked: Micros, reply: &Reply) {
         for (counter, value) in super::bank::pairs(reply) {
-            self.note(client, counter, invoked, Fact::Value(value));
+            self.counters.note(client, counter, invoked, Fact::Value(value));
         }
     }
 }
@@ -145,7 +126,7 @@ impl Workload for Watch {
             client.stay_near();
             while self.pace.next(&client).await {
                 match role {
-                    Role::Raises => self.raise(&client, counter_of(home, client.below(COUNTERS))).await,
+                    Role::Raises => self.counters.raise(&client, counter_of(home, client.below(COUNTERS))).await,
                     Role::Locks => self.lock(&client, home).await,
                     Role::Reads => self.read(&client, home).await,
                 }
@@ -155,19 +136,12 @@ impl Workload for Watch {
 
     fn finish(self: Rc<Self>, client: Rc<Client>) -> Task {
         Box::pin(async move {
-            let rows = client.insist("SELECT id, value FROM watched").await;
-            self.record.borrow_mut().last = super::bank::pairs(&rows).collect();
+            self.counters.finish(&client.insist("SELECT id, value FROM watched").await);
         })
     }
 
     fn check(&self, findings: &mut Findings) {
-        let record = self.record.borrow();
-        let mut told = 0;
-        for (counter, events) in &record.events {
-            let last = record.last.get(counter).copied().unwrap_or(i64::MIN);
-            counter::check(&format!("watched row {counter}"), events, last, &mut findings.violations);
-            told += events.len() as u64;
-        }
+        let told = self.counters.check(findings);
         findings.counts.push(("values of watched rows", told));
     }
 }

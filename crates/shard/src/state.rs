@@ -304,7 +304,7 @@ impl State {
 
     fn write_staged(&mut self, txn: TxnId, changes: &Packed) -> Result<Storages> {
         let mut storages = self.staged.get(&txn).map(|staged| staged.storages.clone()).unwrap_or_default();
-        self.store.write(staged::lay_out(&mut storages, txn, changes))?;
+        self.store.write_later(staged::lay_out(&mut storages, txn, changes))?;
         self.store_has_rows = true;
         Ok(storages)
     }

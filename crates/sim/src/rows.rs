@@ -173,6 +173,10 @@ impl RowStore for SimStore {
         Ok(())
     }
 
+    fn write_later(&self, batch: Batch) -> Result<()> {
+        self.write(batch)
+    }
+
     fn sync(&self) -> Result<()> {
         if self.burns() {
             self.lock().unsynced.clear();

@@ -79,6 +79,11 @@ pub trait RowStore: Send + Sync {
     /// # Errors
     /// `53100` when the disk is full: nothing was written.
     fn write(&self, batch: Batch) -> Result<()>;
+    /// As `write`, for batches in `Staged` and `Packed` only, but returns before it is done. Whatever is asked of the store later sees it.
+    ///
+    /// # Errors
+    /// `53100` when the disk is full: nothing will be written. `58030` if an earlier batch could not be written.
+    fn write_later(&self, batch: Batch) -> Result<()>;
     /// When it returns, all earlier batches survive a crash.
     fn sync(&self) -> Result<()>;
     /// Adds rows, in ascending order of their keys, to a range of keys in which nothing stands and nothing else is written meanwhile. Durable when it returns, with all
@@ -89,7 +94,7 @@ pub trait RowStore: Send + Sync {
     fn ingest(&self, space: Space, source: &mut Source) -> Result<()>;
     /// Removes, durably or not, what can be removed at once from a range that nobody reads any more. What is left is for the caller to remove.
     fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()>;
-    /// A write may have to wait until earlier ones are put in order: what can come later should.
+    /// A write, now or later, may have to wait until earlier ones are put in order: what can come later should.
     fn is_behind(&self) -> bool;
     /// Removes everything, durably.
     fn clear(&self) -> Result<()>;

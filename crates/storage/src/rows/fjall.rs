@@ -8,6 +8,9 @@
 //! failure to write sets [`FjallRows::failed`]: the process must then stop, and recovers at its next start. Damage found while reading (`XX001`) does not:
 //! the shard gives its rows up, and clearing makes a new keyspace without reading the old one.
 
+mod late;
+
+use self::late::LateWrites;
 use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
@@ -30,9 +33,8 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// One: of two, fjall keeps the first free for flushes, and it spins on the queue for as long as the other merges.
 const WORKER_THREADS: usize = 1;
-/// From here on the store is behind. The engine holds writes up at 4 memtables and at 20 runs.
-const SEALED_MEMTABLES_MANY: usize = 2;
-const FIRST_LEVEL_RUNS_MANY: usize = 12;
+/// Spaces in which rows may be that are written later.
+const WRITTEN_LATER: [Space; 2] = [Space::Staged, Space::Packed];
 /// While many rows are added at once, free space is looked at this often.
 const ROOM_EVERY_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -61,6 +63,7 @@ struct Engine {
     directory: PathBuf,
     options: FjallOptions,
     failed: AtomicBool,
+    late: LateWrites,
 }
 
 struct FjallStore {
@@ -89,7 +92,8 @@ impl FjallRows {
             .manual_journal_persist(true)
             .open()
             .map_err(|error| describe(&error, directory))?;
-        let engine = Arc::new(Engine { database, directory: directory.to_path_buf(), options, failed: AtomicBool::new(false) });
+        let late = LateWrites::start(database.clone())?;
+        let engine = Arc::new(Engine { database, directory: directory.to_path_buf(), options, failed: AtomicBool::new(false), late });
         let rows = FjallRows { engine, stores: Mutex::new(BTreeMap::new()) };
         for (shard, generation) in rows.newest_generations()? {
             let store = FjallStore::open(&rows.engine, shard, generation)?;
@@ -142,6 +146,7 @@ impl RowStores for FjallRows {
 
     fn destroy(&self, shard: ShardId) -> Result<()> {
         let Some(store) = self.lock().remove(&shard) else { return Ok(()) };
+        self.engine.finish_late()?;
         let place = store.place_mut().take();
         match place {
             Some(place) => self.engine.check(self.engine.database.delete_keyspace(place.keyspace)),
@@ -164,6 +169,16 @@ impl Engine {
             }
             describe(&error, &self.directory)
         })
+    }
+
+    /// Waits for what was to be written later.
+    fn finish_late(&self) -> Result<()> {
+        self.check_late(self.late.finish())
+    }
+
+    fn check_late(&self, result: Result<()>) -> Result<()> {
+        // The engine is of no use after a failed write, whoever hears of it first.
+        result.inspect_err(|_| self.failed.store(true, Ordering::Release))
     }
 
     /// Whether a write of this size may go to the engine.
@@ -205,6 +220,23 @@ impl FjallStore {
         Error::internal(format!("the row store of {} was destroyed", self.shard))
     }
 
+    /// Returns how many bytes it holds.
+    fn check_room_for(&self, batch: &Batch) -> Result<usize> {
+        let bytes: usize = batch.changes.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
+        if batch.changes.iter().any(|(_, _, value)| value.is_some()) {
+            self.engine.check_room(bytes as u64)?;
+        } else {
+            // Removals may use the reserve: they are what makes room.
+            self.engine.check_free(LEAST_BYTES.saturating_add(bytes as u64))?;
+        }
+        Ok(bytes)
+    }
+
+    /// What the space holds is complete afterwards.
+    fn catch_up(&self, space: Space) -> Result<()> {
+        if WRITTEN_LATER.contains(&space) { self.engine.finish_late() } else { Ok(()) }
+    }
+
     fn snapshot_now(&self) -> Result<FjallSnapshot> {
         let keyspace = self.keyspace()?;
         Ok(FjallSnapshot { engine: self.engine.clone(), keyspace, snapshot: self.engine.database.snapshot() })
@@ -213,44 +245,41 @@ impl FjallStore {
 
 impl RowStore for FjallStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
+        self.catch_up(space)?;
         let keyspace = self.keyspace()?;
         let found = with_prefix(space, key, |key| keyspace.get(key));
         Ok(self.engine.check(found)?.map(Bytes::from))
     }
 
     fn scan(&self, space: Space, start: KeyBound, end: KeyBound, reverse: bool, visit: &mut Visit) -> Result<()> {
+        self.catch_up(space)?;
         self.snapshot_now()?.scan(space, start, end, reverse, visit)
     }
 
     fn write(&self, batch: Batch) -> Result<()> {
-        let bytes: usize = batch.changes.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
-        if batch.changes.iter().any(|(_, _, value)| value.is_some()) {
-            self.engine.check_room(bytes as u64)?;
-        } else {
-            // Removals may use the reserve: they are what makes room.
-            self.engine.check_free(LEAST_BYTES.saturating_add(bytes as u64))?;
-        }
+        self.check_room_for(&batch)?;
         let keyspace = self.keyspace()?;
-        let mut into = OwnedWriteBatch::with_capacity(self.engine.database.clone(), batch.changes.len());
-        for (space, key, value) in batch.changes {
-            let key = prefixed(space, &key);
-            match value {
-                Some(value) => into.insert(&keyspace, key, value),
-                None => into.remove(&keyspace, key),
-            }
-        }
-        self.engine.check(into.commit())
+        self.engine.finish_late()?;
+        self.engine.check(engine_batch(&self.engine.database, &keyspace, batch).commit())
+    }
+
+    fn write_later(&self, batch: Batch) -> Result<()> {
+        let bytes = self.check_room_for(&batch)?;
+        let pushed = self.engine.late.push(self.keyspace()?, batch, bytes);
+        self.engine.check_late(pushed)
     }
 
     fn sync(&self) -> Result<()> {
         // What was written may still have to reach the journal's file.
         self.engine.check_free(LEAST_BYTES)?;
+        self.engine.finish_late()?;
         self.engine.check(self.engine.database.persist(PersistMode::SyncAll))
     }
 
     /// Written into files of their own, past the journal and the memtable. The engine writes its memtable out first, so that what a crash leaves is still
     /// a prefix of what was written.
     fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
+        self.engine.finish_late()?;
         let keyspace = self.keyspace()?;
         let mut ingestion = self.engine.check(keyspace.start_ingestion())?;
         let mut unchecked = ROOM_EVERY_BYTES;
@@ -266,6 +295,7 @@ impl RowStore for FjallStore {
     }
 
     fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()> {
+        self.engine.finish_late()?;
         let end = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
         let range = (start_bound(space, Bound::Included(start)), end_bound(space, end));
         let dropped = self.keyspace()?.tree.drop_range::<Vec<u8>, _>(range).map_err(fjall::Error::from);
@@ -273,13 +303,11 @@ impl RowStore for FjallStore {
     }
 
     fn is_behind(&self) -> bool {
-        // Gone or not, the write itself will tell.
-        self.keyspace().is_ok_and(|keyspace| {
-            keyspace.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MANY || keyspace.tree.l0_run_count() >= FIRST_LEVEL_RUNS_MANY
-        })
+        self.engine.late.is_behind()
     }
 
     fn clear(&self) -> Result<()> {
+        self.engine.finish_late()?;
         let mut place = self.place_mut();
         let old = place.take().ok_or_else(|| self.destroyed())?;
         let generation = old.generation + 1;
@@ -295,12 +323,25 @@ impl RowStore for FjallStore {
     }
 
     fn snapshot(&self) -> Result<Box<dyn RowSnapshot>> {
+        self.engine.finish_late()?;
         Ok(Box::new(self.snapshot_now()?))
     }
 
     fn size(&self) -> u64 {
         self.keyspace().map_or(0, |keyspace| keyspace.disk_space())
     }
+}
+
+fn engine_batch(database: &Database, keyspace: &Keyspace, batch: Batch) -> OwnedWriteBatch {
+    let mut into = OwnedWriteBatch::with_capacity(database.clone(), batch.changes.len());
+    for (space, key, value) in batch.changes {
+        let key = prefixed(space, &key);
+        match value {
+            Some(value) => into.insert(keyspace, key, value),
+            None => into.remove(keyspace, key),
+        }
+    }
+    into
 }
 
 struct FjallSnapshot {

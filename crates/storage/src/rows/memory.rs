@@ -141,6 +141,10 @@ impl RowStore for MemoryStore {
         lock(&self.state).write(batch)
     }
 
+    fn write_later(&self, batch: Batch) -> Result<()> {
+        self.write(batch)
+    }
+
     fn sync(&self) -> Result<()> {
         let mut state = lock(&self.state);
         state.check()?;

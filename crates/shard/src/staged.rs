@@ -100,7 +100,7 @@ pub fn visit_packed(
     // The run in which the range starts may begin before it.
     let low = run_at(store, txn, start)?.map_or_else(|| keys::staged_key(txn, start), |(key, _)| key);
     let high = high_of(txn, end);
-    visit_entries(store, Space::Packed, (&low, &high), reverse, &mut |_, value| {
+    visit_entries(store, Space::Packed, (&low, &high), reverse, |_, value| {
         let mut rows = Run(Bytes::copy_from_slice(value)).changes()?;
         if reverse {
             rows.reverse();
@@ -119,7 +119,7 @@ pub fn visit_single(
     visit: &mut dyn FnMut(Key, Option<Row>) -> ControlFlow<()>,
 ) -> Result<()> {
     let (low, high) = (keys::staged_key(txn, start), high_of(txn, end));
-    visit_entries(store, Space::Staged, (&low, &high), reverse, &mut |key, value| {
+    visit_entries(store, Space::Staged, (&low, &high), reverse, |key, value| {
         Ok(visit(Key::copy_from_slice(&key[keys::STAGED_PREFIX_BYTES..]), keys::read_staged_value(value)?))
     })
 }
@@ -135,7 +135,7 @@ fn visit_entries(
     space: Space,
     (low, high): (&[u8], &[u8]),
     reverse: bool,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let mut failed = None;
     store.scan(space, Bound::Included(low), bound_end(high), reverse, &mut |key, value| {

@@ -151,7 +151,8 @@ impl Shared {
     }
 
     fn look(&self, keyspace: &Keyspace) {
-        let behind = keyspace.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MANY || keyspace.tree.l0_run_count() >= FIRST_LEVEL_RUNS_MANY;
+        let behind =
+            keyspace.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MANY || keyspace.tree.l0_run_count() >= FIRST_LEVEL_RUNS_MANY;
         self.lock().behind = behind.then(|| keyspace.clone());
     }
 }

@@ -96,6 +96,8 @@ fn an_answer_of_an_earlier_leader_is_noticed() {
 fn a_catalog_that_is_behind_is_read_anew() {
     passes("two_cities", 106, 60);
     passes("two_cities", 142, 60);
+    // Names that no plan holds, too.
+    passes("partitions", 900_256, 20);
 }
 
 /// A witness that alone had the newest log.

@@ -51,7 +51,7 @@ impl Session {
             let call = &calls[*at];
             values[*at] = Value::Int8(match call.function {
                 SequenceFunction::NextVal => self.next_value(&call.name).await?,
-                SequenceFunction::CurrVal => self.current_value(&call.name)?,
+                SequenceFunction::CurrVal => self.current_value(&call.name).await?,
                 SequenceFunction::LastVal => {
                     let not_yet = || Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
                     self.last_sequence.and_then(|oid| self.drawn.get(&oid)?.last).ok_or_else(not_yet)?
@@ -68,13 +68,13 @@ impl Session {
         Ok(values)
     }
 
-    fn named_sequence(&self, name: &[String]) -> Result<Arc<Sequence>> {
+    async fn named_sequence(&mut self, name: &[String]) -> Result<Arc<Sequence>> {
         let name = match name {
             [one] => relation_from_text(&crate::parse::names::quote(one))?,
             [.., schema, name] => RelationName { schema: Some(schema.clone()), name: name.clone() },
             [] => return Err(Error::internal("a sequence without a name")),
         };
-        self.catalog().sequence(&name, &self.settings.parsed().search_path)
+        self.look_up(|catalog, path| catalog.sequence(&name, path)).await
     }
 
     fn check_may_draw(&mut self, function: &str) -> Result<()> {
@@ -87,7 +87,7 @@ impl Session {
 
     async fn next_value(&mut self, name: &[String]) -> Exec<i64> {
         self.check_may_draw("nextval")?;
-        let sequence = self.named_sequence(name)?;
+        let sequence = self.named_sequence(name).await?;
         let statement = self.statements_run;
         let drawn = self.drawn.entry(sequence.oid).or_default();
         if drawn.left == 0 {
@@ -122,8 +122,8 @@ impl Session {
         }
     }
 
-    fn current_value(&mut self, name: &[String]) -> Result<i64> {
-        let sequence = self.named_sequence(name)?;
+    async fn current_value(&mut self, name: &[String]) -> Result<i64> {
+        let sequence = self.named_sequence(name).await?;
         self.drawn.get(&sequence.oid).and_then(|drawn| drawn.last).ok_or_else(|| {
             let message = format!("currval of sequence \"{}\" is not yet defined in this session", sequence.name);
             Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
@@ -132,7 +132,7 @@ impl Session {
 
     async fn set_value(&mut self, name: &[String], value: i64, called: bool) -> Exec<i64> {
         self.check_may_draw("setval")?;
-        let sequence = self.named_sequence(name)?;
+        let sequence = self.named_sequence(name).await?;
         if !(sequence.min..=sequence.max).contains(&value) {
             let Sequence { name, min, max, .. } = &*sequence;
             let message = format!("setval: value {value} is out of bounds for sequence \"{name}\" ({min}..{max})");

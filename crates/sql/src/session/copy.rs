@@ -37,7 +37,7 @@ impl Session {
             return Err(Error::new(SqlState::SYNTAX_ERROR, "COPY FROM needs a table").into());
         };
         let path = self.settings.parsed().search_path.clone();
-        let table = self.catalog().table(name, &path)?;
+        let table = self.look_up(|catalog, path| catalog.table(name, path)).await?;
         let info = Arc::new(TableInfo::new(table).map_err(Error::from)?);
         let columns = copied_columns(&info, columns.as_deref())?;
         let options = options(copy, &info, &columns)?;

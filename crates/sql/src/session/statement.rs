@@ -4,6 +4,7 @@ use super::Session;
 use super::portal::Tag;
 use super::txn::{Block, Exec, Sight, failed_transaction};
 use crate::backend::CallError;
+use crate::catalog::Catalog;
 use crate::exec::source::Source;
 use crate::exec::{Clock, Run};
 use crate::expr::Parameters;
@@ -60,6 +61,18 @@ impl Session {
                 if newest > known { self.plan_once(statement, told).await } else { Err(error) }
             }
             planned => planned,
+        }
+    }
+
+    /// Looks a name up that a plan does not hold. As in `plan`, the newest catalog decides whether it is unknown.
+    pub(crate) async fn look_up<T>(&mut self, look: impl Fn(&Catalog, &[String]) -> Result<T>) -> Result<T> {
+        let known = self.backend.catalog().version;
+        match look(&self.catalog(), &self.settings.parsed().search_path) {
+            Err(error) if is_undefined(&error) && self.txn.as_ref().is_none_or(|txn| txn.ddl.is_none()) => {
+                let newest = self.backend.refresh_catalog(known).await?.version;
+                if newest > known { look(&self.catalog(), &self.settings.parsed().search_path) } else { Err(error) }
+            }
+            found => found,
         }
     }
 

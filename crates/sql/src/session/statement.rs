@@ -13,7 +13,7 @@ use crate::parse::utility::Utility;
 use crate::plan::{Answer, Plan, Planned, Planner};
 use crate::types::{Settings, Type};
 use crate::value::Value;
-use base::{Error, Prng, Result, SqlState};
+use base::{Error, Prng, Result, SchemaVersion, SqlState};
 use sqlparser::ast;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -52,28 +52,29 @@ impl Session {
         }
     }
 
-    /// A name that is not known may have been made through another node a moment ago: the newest catalog decides.
     pub(crate) async fn plan(&mut self, statement: &Statement, told: Parameters) -> Result<Planned> {
         let known = self.backend.catalog().version;
         match self.plan_once(statement, told.clone()).await {
-            Err(error) if is_undefined(&error) && self.txn.as_ref().is_none_or(|txn| txn.ddl.is_none()) => {
-                let newest = self.backend.refresh_catalog(known).await?.version;
-                if newest > known { self.plan_once(statement, told).await } else { Err(error) }
-            }
+            Err(error) if is_undefined(&error) && self.has_newer_catalog(known).await? => self.plan_once(statement, told).await,
             planned => planned,
         }
     }
 
-    /// Looks a name up that a plan does not hold. As in `plan`, the newest catalog decides whether it is unknown.
+    /// Looks a name up that a plan does not hold.
     pub(crate) async fn look_up<T>(&mut self, look: impl Fn(&Catalog, &[String]) -> Result<T>) -> Result<T> {
         let known = self.backend.catalog().version;
         match look(&self.catalog(), &self.settings.parsed().search_path) {
-            Err(error) if is_undefined(&error) && self.txn.as_ref().is_none_or(|txn| txn.ddl.is_none()) => {
-                let newest = self.backend.refresh_catalog(known).await?.version;
-                if newest > known { look(&self.catalog(), &self.settings.parsed().search_path) } else { Err(error) }
+            Err(error) if is_undefined(&error) && self.has_newer_catalog(known).await? => {
+                look(&self.catalog(), &self.settings.parsed().search_path)
             }
             found => found,
         }
+    }
+
+    /// A name that is not known may have been made through another node a moment ago: the newest catalog decides.
+    async fn has_newer_catalog(&mut self, known: SchemaVersion) -> Result<bool> {
+        let own_change = self.txn.as_ref().is_some_and(|txn| txn.ddl.is_some());
+        Ok(!own_change && self.backend.refresh_catalog(known).await?.version > known)
     }
 
     async fn plan_once(&mut self, statement: &Statement, told: Parameters) -> Result<Planned> {

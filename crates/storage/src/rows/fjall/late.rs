@@ -126,8 +126,7 @@ impl Shared {
             if let Some((keyspace, batch, bytes)) = state.waiting.pop_front() {
                 drop(state);
                 self.write(&keyspace, batch, bytes);
-            } else if let Some(keyspace) = state.behind.take() {
-                state.behind = Some(keyspace.clone());
+            } else if let Some(keyspace) = state.behind.clone() {
                 let (state, _) = self.arrived.wait_timeout(state, LOOK_AGAIN).expect("no code panics while it holds this lock");
                 drop(state);
                 self.look(&keyspace);
@@ -154,5 +153,43 @@ impl Shared {
         let behind =
             keyspace.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MANY || keyspace.tree.l0_run_count() >= FIRST_LEVEL_RUNS_MANY;
         self.lock().behind = behind.then(|| keyspace.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rows::{Batch, FjallOptions, FjallRows, RowStores, Space};
+    use base::ShardId;
+    use bytes::Bytes;
+
+    fn batch(space: Space, value: Option<u32>) -> Batch {
+        Batch { changes: vec![(space, Bytes::from_static(b"key"), value.map(|value| Bytes::from(value.to_be_bytes().to_vec())))] }
+    }
+
+    #[test]
+    fn whoever_asks_later_sees_all_of_them_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = FjallRows::open(directory.path(), FjallOptions::default()).unwrap();
+        let store = rows.open(ShardId(0)).unwrap();
+        for value in 0..1_000 {
+            store.write_later(batch(Space::Staged, Some(value))).unwrap();
+        }
+        assert_eq!(store.get(Space::Staged, b"key").unwrap().as_deref(), Some(&999u32.to_be_bytes()[..]));
+        store.write_later(batch(Space::Staged, None)).unwrap();
+        store.write(batch(Space::Staged, Some(7))).unwrap();
+        assert_eq!(store.snapshot().unwrap().get(Space::Staged, b"key").unwrap().as_deref(), Some(&7u32.to_be_bytes()[..]));
+    }
+
+    #[test]
+    fn a_sync_makes_them_durable() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let rows = FjallRows::open(directory.path(), FjallOptions::default()).unwrap();
+            let store = rows.open(ShardId(0)).unwrap();
+            store.write_later(batch(Space::Packed, Some(1))).unwrap();
+            store.sync().unwrap();
+        }
+        let rows = FjallRows::open(directory.path(), FjallOptions::default()).unwrap();
+        assert_eq!(rows.open(ShardId(0)).unwrap().get(Space::Packed, b"key").unwrap().as_deref(), Some(&1u32.to_be_bytes()[..]));
     }
 }

@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use storage::access::LOST_WITH_LEADER;
 
 /// How long a client waits for an answer before it hangs up.
-pub const PATIENCE: Micros = 12 * SECOND;
+pub const PATIENCE: Micros = 8 * SECOND;
 
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -214,7 +214,7 @@ impl Client {
             session
         };
         self.connection.set(Some((session, node)));
-        let connected = self.answer(PATIENCE / 3).await.is_ok();
+        let connected = self.answer(PATIENCE / 2).await.is_ok();
         if !connected {
             self.close();
             let pause = self.between(20_000, 200_000);

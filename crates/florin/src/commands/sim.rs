@@ -49,6 +49,7 @@ pub struct Arguments {
 /// # Errors
 /// If the plan cannot be read.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    end_with_reader();
     let load_seconds = arguments.seconds.unwrap_or(arguments.minutes.saturating_mul(60)).clamp(1, LOAD_SECONDS_MAX);
     let named = arguments.plan.as_deref().map(read_plan).transpose()?;
     let mut code = 0;
@@ -82,6 +83,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         println!("{totals}");
     }
     Ok(ExitCode::from(code))
+}
+
+/// Whoever pipes the verdicts into `head` has seen enough: without this, printing on would panic.
+#[allow(unsafe_code, reason = "setting what a signal does has no safe interface in the standard library")]
+fn end_with_reader() {
+    // SAFETY: this sets the system's default before any thread is started, and no code of ours is run by it.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
 /// What was played in all.

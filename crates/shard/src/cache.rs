@@ -35,6 +35,11 @@ impl RowCache {
         self.bytes
     }
 
+    /// True while far more can come in before anything must leave.
+    pub fn has_room(&self) -> bool {
+        self.bytes < self.bytes_max / 4 * 3
+    }
+
     pub fn get(&mut self, key: &[u8]) -> Option<(Version, &Row)> {
         let cached = self.rows.get_mut(key)?;
         cached.used = true;

@@ -19,6 +19,10 @@ const SCAN_KEYS_MAX: usize = 16 * 1024;
 const CHUNK_KEYS_MAX: usize = 512;
 /// Among the versions of a row: what the reading transaction itself has staged, newer than all.
 const OWN: Version = Version::MAX;
+/// Rows of the store that are put into the cache with one that was wanted, while there is room: a scan costs as much as a few reads.
+const READ_AHEAD_ROWS: usize = 32;
+/// So many bytes are enough, however few rows.
+const READ_AHEAD_BYTES: usize = 16 * 1024;
 /// Bytes taken from each layer of the store at a time.
 const CHUNK_BYTES_MAX: usize = SCAN_BYTES_MAX;
 
@@ -141,8 +145,13 @@ impl State {
         if let Some(value) = self.store.get(Space::Current, key)? {
             let version = keys::current_version(&value)?;
             // A layer may have a newer one.
-            if !self.in_memory(key) && self.layers.is_empty() {
-                self.cache.insert(key, version, &value[8..]);
+            if self.layers.is_empty() {
+                if !self.in_memory(key) {
+                    self.cache.insert(key, version, &value[8..]);
+                }
+                if self.cache.has_room() {
+                    self.read_ahead(key)?;
+                }
             }
             if version <= snapshot {
                 return Ok(settled(version, value.slice(8..)));
@@ -152,6 +161,26 @@ impl State {
             return Ok(Seen::default());
         }
         self.get_from_history(key, snapshot)
+    }
+
+    /// Puts the rows after this one into the cache, as far as its table goes.
+    fn read_ahead(&mut self, key: &[u8]) -> Result<()> {
+        let store = self.store.clone();
+        let (mut rows, mut bytes, mut malformed) = (0, 0, None);
+        store.scan(Space::Current, Bound::Excluded(key), Bound::Unbounded, false, &mut |next, value| {
+            if storage_of(next) != storage_of(key) {
+                return ControlFlow::Break(());
+            }
+            match keys::current_version(value) {
+                Ok(version) if !self.in_memory(next) => self.cache.insert(next, version, &value[8..]),
+                Ok(_) => {}
+                Err(e) => malformed = Some(e),
+            }
+            (rows, bytes) = (rows + 1, bytes + value.len());
+            let enough = rows >= READ_AHEAD_ROWS || bytes >= READ_AHEAD_BYTES || malformed.is_some();
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        malformed.map_or(Ok(()), |e| Err(e.into()))
     }
 
     fn get_from_history(&self, key: &[u8], snapshot: Version) -> Result<Seen> {

@@ -483,6 +483,27 @@ fn a_row_written_over_a_large_transactions_is_read_whatever_was_flushed() {
     }
 }
 
+/// Rows that are read ahead come into the cache, but not over what was written since they were flushed.
+#[test]
+fn a_row_read_ahead_is_not_older_than_what_was_written() {
+    let (mut cluster, node) = one();
+    for name in ["a", "b", "c"] {
+        cluster.put(node, name, "1");
+    }
+    cluster.shard(node).flush_now();
+    cluster.run(100);
+    cluster.crash(node);
+    cluster.start(node);
+    cluster.leader();
+    cluster.put(node, "b", "2");
+    cluster.shard(node).state.cache.clear();
+    assert_eq!(cluster.row(node, "a").as_deref(), Some("1"));
+    assert!(cluster.shard(node).state.cache.get(&key("c")).is_some());
+    cluster.shard(node).flush_now();
+    cluster.run(100);
+    assert_eq!(cluster.row(node, "b").as_deref(), Some("2"));
+}
+
 /// Random commits, flushes, crashes and reads at all snapshots, against a model that keeps everything.
 #[test]
 fn every_snapshot_reads_as_the_model_says_across_flushes_and_crashes() {

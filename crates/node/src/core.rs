@@ -7,7 +7,7 @@ use crate::calls::Call;
 use crate::catalog::CatalogCache;
 use crate::commits::Machine;
 use crate::config::NodeConfig;
-use crate::event::{Effect, Event, Report};
+use crate::event::{Effect, Event, QUIET_TICK_MICROS, Report};
 use crate::limits::POLLS_PER_STEP;
 use crate::local::LocalStore;
 use crate::log::NodeLog;
@@ -24,6 +24,7 @@ use sql::engine::{EngineEvent, QueryId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use storage::RowStores;
 use storage::access::Response;
 
@@ -133,6 +134,18 @@ impl Core {
         self.placement_round();
         self.horizon_round();
         self.drain_round();
+    }
+
+    /// Nothing is under way that the next tick would bring forward.
+    pub fn is_quiet(&self) -> bool {
+        let soon = self.now.mono.after(Duration::from_micros(QUIET_TICK_MICROS));
+        self.calls.is_empty()
+            && self.commits.is_empty()
+            && self.ready.is_empty()
+            && self.yielded.is_empty()
+            && self.draining_since.is_none()
+            && self.timers.next().is_none_or(|at| at > soon)
+            && self.replicas.values().all(|replica| replica.shard.is_quiet())
     }
 
     fn timer(&mut self, timer: Timer) {

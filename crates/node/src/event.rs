@@ -7,8 +7,11 @@ use sql::client::{ClientRequest, ClientResponse};
 use sql::engine::{EngineCommand, EngineEvent, QueryId};
 use storage::log::LogWrite;
 
-/// The shell gives a tick at least this often, in microseconds, and never two for one interval.
+/// Between two ticks that the shell gives, in microseconds, while anything waits for them.
 pub const TICK_MICROS: u64 = 10_000;
+/// The same while nothing does: within one of consensus' intervals.
+pub const QUIET_TICK_MICROS: u64 = 20_000;
+const _: () = assert!(QUIET_TICK_MICROS <= shard::TICK_MICROS);
 
 pub enum Event {
     Tick,

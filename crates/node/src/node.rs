@@ -4,7 +4,7 @@ use crate::catalog::{BOOTSTRAP, CatalogCache, LOADER};
 use crate::config::{NodeConfig, Start};
 use crate::core::{Core, Rounds};
 use crate::downgrade::KEEPER;
-use crate::event::{Effect, Event};
+use crate::event::{Effect, Event, QUIET_TICK_MICROS, TICK_MICROS};
 use crate::limits::POLLS_PER_STEP;
 use crate::local::{LOCAL, LocalStore};
 use crate::log::NodeLog;
@@ -112,6 +112,11 @@ impl Node {
     pub fn has_work(&self) -> bool {
         let core = self.core.borrow();
         !core.yielded.is_empty() || !core.ready.is_empty()
+    }
+
+    /// When the shell should give the next tick, in microseconds from now.
+    pub fn tick_micros(&self) -> u64 {
+        if self.core.borrow().is_quiet() { QUIET_TICK_MICROS } else { TICK_MICROS }
     }
 
     pub fn id(&self) -> NodeId {

@@ -40,6 +40,10 @@ impl Timers {
         Some(first.remove())
     }
 
+    pub fn next(&self) -> Option<Mono> {
+        self.queue.keys().next().map(|(at, _)| *at)
+    }
+
     pub fn len(&self) -> usize {
         self.queue.len()
     }

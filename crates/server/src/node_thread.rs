@@ -11,7 +11,7 @@ use crate::postgres::{Outbox, Outgoing};
 use crate::shared::Shared;
 use crate::transport::Transport;
 use base::{Mono, Now, SessionId, Wall};
-use node::event::{Effect, Event, Report, TICK_MICROS};
+use node::event::{Effect, Event, Report};
 use node::{Node, NodeConfig};
 use rustc_hash::FxHashMap;
 use sql::catalog::Catalog;
@@ -26,7 +26,6 @@ use storage::log::LogFiles;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-const TICK: Duration = Duration::from_micros(TICK_MICROS);
 /// Effects are carried out at least after so many events, so that the disk does not wait for a long batch.
 const EVENTS_PER_DISPATCH: usize = 32;
 /// Whoever waits for the node's thread notices when one turn takes so long, or when the thread does not get a processor for so long.
@@ -197,9 +196,9 @@ impl<D: Devices> NodeThread<D> {
             if late >= SLOW {
                 tracing::warn!(millis = late.as_millis(), "the node's thread was late for its tick");
             }
-            // Counted from now on, not from when it was due: a late tick does not make the next one early.
-            self.next_tick = awake + TICK;
             self.node.handle(now, Event::Tick);
+            // Counted from now on, not from when it was due: a late tick does not make the next one early.
+            self.next_tick = awake + Duration::from_micros(self.node.tick_micros());
         }
         for (count, input) in batch.drain(..).enumerate() {
             match input {

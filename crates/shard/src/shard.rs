@@ -313,6 +313,11 @@ impl Shard {
         self.tell_removed();
     }
 
+    /// Nothing is under way that the next tick would bring forward.
+    pub fn is_quiet(&self) -> bool {
+        self.state.draining.is_empty() && self.unapplied.is_empty() && self.requests.waiting() == 0
+    }
+
     /// A leader that was removed hands leadership on first.
     fn tell_removed(&mut self) {
         let members = self.consensus.members();

@@ -48,6 +48,8 @@ pub struct Holdings {
 
 pub trait Machine {
     fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>);
+    /// When the next tick should come.
+    fn tick_micros(&self) -> u64;
     fn holdings(&self) -> Holdings;
     /// How many replicas vote, witnesses included, in each shard that this node leads.
     fn voters(&self) -> Vec<(ShardId, usize)>;

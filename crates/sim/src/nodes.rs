@@ -46,6 +46,10 @@ impl Machine for Simulated {
         self.0.step(now, event, effects);
     }
 
+    fn tick_micros(&self) -> u64 {
+        self.0.tick_micros()
+    }
+
     fn voters(&self) -> Vec<(ShardId, usize)> {
         let led = self.0.led().into_iter();
         let counted = led.filter_map(|(shard, _)| {

@@ -441,7 +441,7 @@ mod tests {
     use crate::machine::{Holdings, Machine, Start};
     use base::Now;
     use bytes::Bytes;
-    use node::event::{Effect, Event};
+    use node::event::{Effect, Event, TICK_MICROS};
     use sql::client::{ClientRequest, ClientResponse, TxnStatus};
     use std::sync::Arc;
     use storage::log::{LogFiles, LogWrite};
@@ -460,6 +460,10 @@ mod tests {
     }
 
     impl Machine for Toy {
+        fn tick_micros(&self) -> u64 {
+            TICK_MICROS
+        }
+
         fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
             match event {
                 Event::Tick => {

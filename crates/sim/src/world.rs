@@ -231,9 +231,10 @@ impl World {
     }
 
     fn tick(&mut self, node: NodeId, boot: u32) {
-        let next = self.now() + TICK_MICROS;
+        let now = self.now();
         let Some(process) = self.processes.get_mut(&node).filter(|p| p.runs(boot)) else { return };
-        self.queue.push(next, Happening::Tick { node, boot });
+        let until_next = process.machine.as_ref().map_or(TICK_MICROS, |machine| machine.tick_micros());
+        self.queue.push(now + until_next, Happening::Tick { node, boot });
         if !process.tick_waits {
             process.tick_waits = true;
             self.post(node, Event::Tick);

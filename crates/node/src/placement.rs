@@ -7,11 +7,13 @@ use base::{Error, NodeId, ShardId, SqlState};
 use cluster::Message;
 use cluster::placement::{self, Candidate, Replicas};
 use shard::event::{Control, ShardEvent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A replica this close behind, in log entries, could lead or vote without a pause.
 const CAUGHT_UP_ENTRIES: u64 = 1_000;
+/// A member whose answer takes no longer than this is near: within a city, also while the nodes are busy.
+const NEAR_MICROS: u64 = 4_000;
 
 const _: () = assert!(placement::PRIORITY_BEST == shard::PRIORITY_TOP, "the best placed replica campaigns first");
 
@@ -43,19 +45,22 @@ impl Core {
         let Some(replica) = self.replicas.get_mut(&shard) else { return };
         let members = replica.shard.members();
         let voters = members.voters.iter().chain(&members.witnesses);
-        let farthest = voters.filter_map(|&n| self.members.round_trip_micros(n)).max().unwrap_or(0);
+        let distances = voters.filter_map(|&n| Some((n, self.members.round_trip_micros(n)?)));
+        let distances: Vec<(NodeId, u64)> = distances.collect();
+        let farthest = distances.iter().map(|(_, micros)| *micros).max().unwrap_or(0);
+        let near: BTreeSet<NodeId> = distances.into_iter().filter(|(_, micros)| *micros <= NEAR_MICROS).map(|(node, _)| node).collect();
         let (old_priority, old_trip) = (replica.priority, replica.round_trip);
         // Small changes of the measured distance are noise.
-        let moved = farthest.abs_diff(old_trip) > old_trip / 4;
+        let moved = farthest.abs_diff(old_trip) > old_trip / 4 || near != replica.near;
         replica.priority = priority;
         if moved {
-            replica.round_trip = farthest;
+            (replica.round_trip, replica.near) = (farthest, near.clone());
         }
         if priority != old_priority {
             self.step_shard(shard, ShardEvent::Control(Control::Priority(priority)));
         }
         if moved {
-            self.step_shard(shard, ShardEvent::Control(Control::RoundTrip { micros: farthest }));
+            self.step_shard(shard, ShardEvent::Control(Control::RoundTrips { farthest_micros: farthest, near }));
         }
     }
 

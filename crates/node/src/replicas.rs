@@ -7,6 +7,7 @@ use cluster::Message;
 use cluster::deadlock::WaitNotice;
 use shard::Shard;
 use shard::event::{ShardEffect, ShardEvent};
+use std::collections::BTreeSet;
 use storage::access::{Refusal, Response};
 use storage::log::Record;
 
@@ -18,11 +19,12 @@ pub struct Replica {
     pub(crate) transferred: Mono,
     pub(crate) priority: i64,
     pub(crate) round_trip: u64,
+    pub(crate) near: BTreeSet<NodeId>,
 }
 
 impl Replica {
     pub(crate) fn new(shard: Shard) -> Replica {
-        Replica { shard, leader: None, term: 0, transferred: Mono(0), priority: i64::MIN, round_trip: 0 }
+        Replica { shard, leader: None, term: 0, transferred: Mono(0), priority: i64::MIN, round_trip: 0, near: BTreeSet::new() }
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::{Buf, BufMut, Bytes};
 use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot};
 use raft::prelude::ConfChangeV2;
 use raft::{Config, ProgressState, RawNode, SnapshotStatus, StateRole};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use storage::log::Record;
 
@@ -42,6 +42,8 @@ const ROWLESS_TICKS: u64 = 8;
 const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most messages with entries under way to one follower.
 const INFLIGHT_MAX: usize = 256;
+/// The same to one that is near: what comes meanwhile goes together in the next message, and both sides have fewer of them to handle.
+const INFLIGHT_NEAR_MAX: usize = 1;
 /// Most bytes of committed entries applied between two looks at anything else.
 const COMMITTED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Entries that a learner may be behind when it becomes a voter, and a target when it takes over.
@@ -98,6 +100,7 @@ pub struct Consensus {
     pub heard: Beat,
     lease: Lease,
     priority: i64,
+    near: BTreeSet<NodeId>,
     tick_micros: u64,
     last_tick: u64,
     timeout_ticks: u64,
@@ -145,6 +148,8 @@ impl Consensus {
             check_quorum: true,
             pre_vote: true,
             batch_append: true,
+            // Followers learn with the next entries, or with the next heartbeat, what is committed: a message for each commit was half of all.
+            skip_bcast_commit: true,
             max_committed_size_per_ready: COMMITTED_BYTES_MAX,
             ..Config::default()
         };
@@ -161,6 +166,7 @@ impl Consensus {
             heard: Beat::default(),
             lease: Lease::default(),
             priority: i64::MAX,
+            near: BTreeSet::new(),
             tick_micros: TICK_MICROS,
             last_tick: start.now.0 / TICK_MICROS,
             timeout_ticks: 0,
@@ -277,11 +283,19 @@ impl Consensus {
             return;
         }
         if self.is_leader() {
+            self.pace();
             self.raw.tick();
         } else {
             self.tick_election(now);
         }
         self.observe_role();
+    }
+
+    fn pace(&mut self) {
+        for (&id, progress) in self.raw.raft.mut_prs().iter_mut() {
+            let near = self.near.contains(&node_of(id));
+            progress.ins.set_cap(if near { INFLIGHT_NEAR_MAX } else { INFLIGHT_MAX });
+        }
     }
 
     fn tick_election(&mut self, now: Mono) {
@@ -494,6 +508,11 @@ impl Consensus {
             self.tick_micros = tick_micros;
             self.last_tick = 0;
         }
+    }
+
+    /// Members whose answers come at once: they get one message with entries at a time.
+    pub fn set_near(&mut self, near: BTreeSet<NodeId>) {
+        self.near = near;
     }
 
     fn draw_timeout(&mut self) {

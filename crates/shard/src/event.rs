@@ -3,6 +3,7 @@
 use base::{NodeId, RequestId, SchemaVersion, ShardId, TxnId, Version};
 use bytes::Bytes;
 use std::any::Any;
+use std::collections::BTreeSet;
 use storage::access::{Request, Response};
 use storage::log::Record;
 
@@ -56,9 +57,10 @@ pub enum Control {
         witnesses: Vec<NodeId>,
         learners: Vec<NodeId>,
     },
-    /// Expected round trip to the farthest voter: scales election timeouts.
-    RoundTrip {
-        micros: u64,
+    /// Expected round trip to the farthest voter, which scales election timeouts, and which members are near.
+    RoundTrips {
+        farthest_micros: u64,
+        near: BTreeSet<NodeId>,
     },
     Campaign,
 }

@@ -365,7 +365,10 @@ impl Shard {
     fn control(&mut self, control: Control) {
         match control {
             Control::Priority(priority) => self.consensus.set_priority(priority),
-            Control::RoundTrip { micros } => self.consensus.set_round_trip(micros),
+            Control::RoundTrips { farthest_micros, near } => {
+                self.consensus.set_round_trip(farthest_micros);
+                self.consensus.set_near(near);
+            }
             Control::Campaign => self.consensus.campaign_if_leaderless(self.now.mono),
             Control::Transfer { to } => self.hand_over(to),
             Control::Membership { voters, witnesses, learners } => self.change_members(voters, witnesses, learners),

@@ -610,6 +610,9 @@ impl Shard {
             assert!(applied <= committed, "a follower applied {applied}, committed is {committed}");
         }
         assert!(!self.serving || self.leading.is_some(), "only a leader serves");
+        let newest = self.memberships.last().map(|(_, members)| members);
+        let known = newest.is_none_or(|newest| newest == self.consensus.members());
+        assert!(known || !self.rows, "the next flush would write down members of old");
     }
 }
 

@@ -363,7 +363,9 @@ impl Shard {
         self.rows = true;
         self.transfers.rowless_since = None;
         self.consensus.part = Part::Full;
-        self.memberships = vec![(standing.index, standing.members.clone())];
+        // The log may have brought changes of members that came after those rows: the next flush must write them down.
+        self.memberships.retain(|(index, _)| *index > standing.index);
+        self.memberships.insert(0, (standing.index, standing.members.clone()));
         self.flushing.flushed_index = standing.index;
         self.clock.observe(self.state.allowance.newest());
         self.jump(from, &standing);

@@ -139,3 +139,11 @@ fn who_waits_behind_a_cut_may_try_again() {
 fn a_commit_that_was_answered_before_its_session_ended_counts() {
     passes("hot", 700_126, 120);
 }
+
+/// A replica was rebuilt with rows older than the last change of members, and wrote the members of old down with its next flush: after a restart it
+/// took itself for the only voter and led alone.
+#[test]
+fn a_rebuilt_replica_does_not_lead_alone() {
+    passes("disks", 1_000_038, 120);
+    passes("disks", 2_000_233, 120);
+}

@@ -60,6 +60,41 @@ fn a_damaged_replica_that_had_flushed_more_than_its_leader_gets_rows_that_join_i
     cluster.assert_equal();
 }
 
+/// The rows that it got are older than the change that made the others voters.
+#[test]
+fn a_rebuilt_replica_writes_down_the_members_of_today_and_does_not_lead_alone() {
+    let mut cluster = Cluster::new(1);
+    cluster.leader();
+    cluster.put(n(1), "a", "1");
+    for node in [2, 3] {
+        cluster.add(n(node), None);
+    }
+    let members = |cluster: &mut Cluster, node: u32| cluster.shard(n(node)).members().voters.len();
+    let voters: Vec<_> = [1, 2, 3].map(n).to_vec();
+    while members(&mut cluster, 3) < 3 {
+        let leader = cluster.leader();
+        cluster.control(leader, Control::Membership { voters: voters.clone(), witnesses: Vec::new(), learners: Vec::new() });
+        cluster.run(100);
+    }
+    cluster.crash(n(1));
+    cluster.damage_log(n(1));
+    cluster.start(n(1));
+    let leader = cluster.leader();
+    cluster.put(leader, "b", "1");
+    cluster.run_until(10_000, |cluster| cluster.shard(n(1)).status().rows);
+    cluster.run(1_000);
+    cluster.shard(n(1)).flush_now();
+    cluster.run(1_000);
+    assert_eq!(members(&mut cluster, 1), 3);
+    for node in 1..=3 {
+        cluster.crash(n(node));
+    }
+    cluster.start(n(1));
+    cluster.run(3_000);
+    assert_eq!(cluster.leaders(), []);
+    assert_eq!(members(&mut cluster, 1), 3);
+}
+
 #[test]
 fn a_crash_in_the_middle_of_a_transfer_starts_it_again() {
     let mut cluster = Cluster::new(3);

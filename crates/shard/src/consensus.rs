@@ -248,6 +248,16 @@ impl Consensus {
         self.raft_applied() >= index
     }
 
+    /// Everything that the leader had proposed when its last heartbeat left is durable here, the first entry of its term among it.
+    pub fn has_caught_up_with_leader(&self) -> bool {
+        let persisted = self.persisted();
+        self.raw.raft.leader_id != 0
+            && self.restored.is_none()
+            && self.heard.index > 0
+            && persisted >= self.heard.index
+            && self.term_at(persisted) == Some(self.term())
+    }
+
     pub fn lease_holds(&self, now: Mono) -> bool {
         self.is_leader() && self.lease.holds(now)
     }

@@ -6,10 +6,13 @@
 //! u64 newest version, u64 newest assigned version, u64 newest flushed version, u64 schema version; staged transactions (count; txn,
 //! u32 parts, outlines); layers (count; txn, u64 version, u64 index, bool alone, outlines); garbage (count, txn);
 //! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
-//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). Outlines: count; u32 storage id, highest key, bool some rows are
+//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). A second, empty value beside it (`silent`) says that this replica may lack
+//! what it acknowledged once. Outlines: count; u32 storage id, highest key, bool some rows are
 //! packed, bool some stand by themselves.
 
 use crate::allowance::Allowance;
+#[cfg(doc)]
+use crate::consensus::Part;
 use crate::entry::{read_prepare, write_prepare};
 use crate::members::Members;
 use crate::outcomes::Outcomes;
@@ -23,6 +26,8 @@ use storage::rows::{Batch, RowStore, Space};
 
 /// The bookkeeping's key in `Meta`.
 pub const STATE_KEY: &[u8] = b"state";
+/// Stands beside it, empty, while this replica may lack what it acknowledged once: see [`Part::Silent`].
+const SILENT_KEY: &[u8] = b"silent";
 const FORMAT: u16 = 3;
 
 /// Which entry the rows in the store stand at.
@@ -51,6 +56,17 @@ impl Standing {
     pub fn batch(&self, state: &[u8]) -> Batch {
         Batch { changes: vec![(Space::Meta, Bytes::from_static(STATE_KEY), Some(self.encode(state)))] }
     }
+}
+
+/// What says, or no longer says, that this replica may lack what it acknowledged once.
+pub fn silence(silent: bool) -> (Space, Bytes, Option<Bytes>) {
+    (Space::Meta, Bytes::from_static(SILENT_KEY), silent.then(Bytes::new))
+}
+
+/// # Errors
+/// If the store cannot be read.
+pub fn is_silent(store: &dyn RowStore) -> Result<bool> {
+    Ok(store.get(Space::Meta, SILENT_KEY)?.is_some())
 }
 
 /// Reads the bookkeeping and fills the state with it. `None`: there is none.

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use storage::access::{KeyRange, Refusal, Response};
 use storage::log::{Record, ShardLog};
-use storage::rows::RowStore;
+use storage::rows::{Batch, RowStore};
 
 /// The index that a new shard's state counts as: a replica that joins later has none, and asks for the rows.
 const FIRST_INDEX: u64 = 1;
@@ -151,8 +151,8 @@ fn join(recovered: Option<ShardLog>, standing: &Standing) -> Result<Recovered> {
     Ok(Recovered { log, hard, records })
 }
 
-fn part_of(damaged: bool, standing: &Standing) -> Part {
-    match (damaged, standing.rows) {
+fn part_of(silent: bool, standing: &Standing) -> Part {
+    match (silent, standing.rows) {
         (true, _) => Part::Silent,
         (false, true) => Part::Full,
         (false, false) if standing.is_known() => Part::Rowless,
@@ -182,8 +182,11 @@ impl Shard {
         if damaged {
             standing.rows = false;
             recovered.records.insert(0, Record::Removed);
+            // Before the log that was damaged is given up.
+            store.write(Batch { changes: vec![meta::silence(true)] })?;
+            store.sync()?;
         }
-        let part = part_of(damaged, &standing);
+        let part = part_of(damaged || meta::is_silent(&*store)?, &standing);
         if standing.rows {
             let members = standing.members.clone();
             recovered.log.sendable = Some(Sendable { index: standing.index, term: standing.term, members });
@@ -308,6 +311,7 @@ impl Shard {
         self.pass_on_if_unfit();
         self.tick_membership();
         self.tick_transfers();
+        self.speak_again();
         self.tick_flush();
         self.tick_scrub();
         self.tell_removed();

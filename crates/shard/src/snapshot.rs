@@ -233,7 +233,9 @@ impl Shard {
         let members = Members::read(&mut Reader::new(message.get_snapshot().data.clone())).expect("the codec has read it");
         let standing = Standing { index: metadata.index, term: metadata.term, rows: false, members };
         let store = &self.state.store;
-        match store.write(standing.batch(&[])).and_then(|()| store.sync()) {
+        let mut batch = standing.batch(&[]);
+        batch.changes.push(meta::silence(self.consensus.part == Part::Silent));
+        match store.write(batch).and_then(|()| store.sync()) {
             Ok(()) => self.flushing.flushed_index = standing.index,
             Err(e) if e.state() == base::SqlState::DISK_FULL => return false,
             Err(e) => panic!("the row store failed: {e}"),
@@ -300,12 +302,16 @@ impl Shard {
             self.drop_rows_held();
         }
         let store = self.state.store.clone();
+        let silent = self.consensus.part == Part::Silent;
         let job = self.spawn("fill with rows", move || {
             if first {
                 store.clear()?;
             }
             let last = items.last().is_some_and(|(space, _, _)| *space == Space::Meta);
-            let changes = items.into_iter().map(|(space, key, value)| (space, key, Some(value))).collect();
+            let mut changes: Vec<_> = items.into_iter().map(|(space, key, value)| (space, key, Some(value))).collect();
+            if last {
+                changes.push(meta::silence(silent));
+            }
             store.write(Batch { changes })?;
             if last {
                 store.sync()?;
@@ -362,7 +368,9 @@ impl Shard {
         self.state = state;
         self.rows = true;
         self.transfers.rowless_since = None;
-        self.consensus.part = Part::Full;
+        if self.consensus.part == Part::Rowless {
+            self.consensus.part = Part::Full;
+        }
         // The log may have brought changes of members that came after those rows: the next flush must write them down.
         self.memberships.retain(|(index, _)| *index > standing.index);
         self.memberships.insert(0, (standing.index, standing.members.clone()));
@@ -434,13 +442,23 @@ impl Shard {
         }
     }
 
+    /// A replica that lost its log, and has been given rows (or is a witness), takes part again once its log has brought what it acknowledged before: the first
+    /// entry of this leader's term, behind all that earlier leaders have committed, and all that this leader had proposed when it was heard.
+    pub(crate) fn speak_again(&mut self) {
+        let witness = self.consensus.members().witnesses.contains(&self.config.node);
+        if self.consensus.part != Part::Silent || !(self.rows || witness) || !self.consensus.has_caught_up_with_leader() {
+            return;
+        }
+        match self.state.store.write(Batch { changes: vec![meta::silence(false)] }) {
+            Ok(()) => self.consensus.part = if self.rows { Part::Full } else { Part::Rowless },
+            Err(e) if e.state() == base::SqlState::DISK_FULL => {}
+            Err(e) => panic!("the row store failed: {e}"),
+        }
+    }
+
     /// A replica that has no rows, and that the leader does not know to be without, asks by itself.
     fn ask_if_rowless(&mut self, now: Mono) {
-        let witness = self.consensus.members().witnesses.contains(&self.config.node);
-        if witness && self.consensus.part == Part::Silent && !self.consensus.members().is_empty() {
-            self.consensus.part = Part::Rowless;
-        }
-        if self.rows || witness {
+        if self.rows || self.consensus.members().witnesses.contains(&self.config.node) {
             return;
         }
         let since = *self.transfers.rowless_since.get_or_insert(now);

@@ -10,7 +10,7 @@ use crate::queue::{MILLI, Micros, SECOND};
 use crate::verdict::{Outcome, Verdict};
 use crate::work::{Findings, Pace, Workload, make};
 use crate::world::{Broken, World};
-use base::{Locality, NodeId, Prng};
+use base::{Locality, NodeId, Prng, SqlState};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -416,6 +416,8 @@ async fn add(client: &Client, desk: &Rc<RefCell<Desk>>, guess: NodeId, place: &L
 /// The operator: replaces nodes that lost their data.
 fn operate(client: Rc<Client>, desk: Rc<RefCell<Desk>>) -> Task {
     Box::pin(async move {
+        // The answer that a node is removed may be lost; it is not removed twice.
+        client.expected.set(Some(SqlState::UNDEFINED_OBJECT));
         loop {
             client.sleep(SECOND / 2).await;
             let lost = desk.borrow_mut().lost.pop_front();
@@ -423,7 +425,7 @@ fn operate(client: Rc<Client>, desk: Rc<RefCell<Desk>>) -> Task {
             loop {
                 if client.connect().await {
                     match client.run(&format!("SELECT florin.remove_node({})", node.0)).await {
-                        Ok(_) => break,
+                        Ok(_) | Err(Failure::Refused(SqlState::UNDEFINED_OBJECT, _)) => break,
                         Err(Failure::Refused(..)) => {}
                         Err(_) => client.close(),
                     }

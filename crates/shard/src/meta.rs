@@ -7,12 +7,9 @@
 //! u32 parts, outlines); layers (count; txn, u64 version, u64 index, bool alone, outlines); garbage (count, txn);
 //! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
 //! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). A second, empty value beside it (`silent`) says that this replica may lack
-//! what it acknowledged once. Outlines: count; u32 storage id, highest key, bool some rows are
-//! packed, bool some stand by themselves.
+//! what it acknowledged once. Outlines: count; u32 storage id, highest key, bool some rows are packed, bool some stand by themselves.
 
 use crate::allowance::Allowance;
-#[cfg(doc)]
-use crate::consensus::Part;
 use crate::entry::{read_prepare, write_prepare};
 use crate::members::Members;
 use crate::outcomes::Outcomes;
@@ -26,7 +23,7 @@ use storage::rows::{Batch, RowStore, Space};
 
 /// The bookkeeping's key in `Meta`.
 pub const STATE_KEY: &[u8] = b"state";
-/// Stands beside it, empty, while this replica may lack what it acknowledged once: see [`Part::Silent`].
+/// Stands beside it, empty, while this replica may lack what it acknowledged once: see [`Part::Silent`](crate::consensus::Part::Silent).
 const SILENT_KEY: &[u8] = b"silent";
 const FORMAT: u16 = 3;
 

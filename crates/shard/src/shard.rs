@@ -106,6 +106,8 @@ pub struct Shard {
     pub(crate) memberships: Vec<(u64, Members)>,
     /// The rows are all there (a witness and a replica being filled have none).
     pub(crate) rows: bool,
+    /// It may lack what it acknowledged once.
+    pub(crate) lost: bool,
     /// Leads, has applied the first entry of its term, and may serve while its lease holds.
     pub(crate) serving: bool,
     pub(crate) disk_full: bool,
@@ -186,7 +188,9 @@ impl Shard {
             store.write(Batch { changes: vec![meta::silence(true)] })?;
             store.sync()?;
         }
-        let part = part_of(damaged || meta::is_silent(&*store)?, &standing);
+        let silent = damaged || meta::is_silent(&*store)?;
+        let lost = silent || (lived && !standing.is_known());
+        let part = part_of(silent, &standing);
         if standing.rows {
             let members = standing.members.clone();
             recovered.log.sendable = Some(Sendable { index: standing.index, term: standing.term, members });
@@ -220,6 +224,7 @@ impl Shard {
             scrubbing: Scrubbing::default(),
             memberships: vec![(standing.index, standing.members.clone())],
             rows: standing.rows,
+            lost,
             serving: false,
             disk_full: false,
             leading: None,

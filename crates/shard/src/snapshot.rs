@@ -234,7 +234,7 @@ impl Shard {
         let standing = Standing { index: metadata.index, term: metadata.term, rows: false, members };
         let store = &self.state.store;
         let mut batch = standing.batch(&[]);
-        batch.changes.push(meta::silence(self.consensus.part == Part::Silent));
+        batch.changes.push(meta::silence(self.lost));
         match store.write(batch).and_then(|()| store.sync()) {
             Ok(()) => self.flushing.flushed_index = standing.index,
             Err(e) if e.state() == base::SqlState::DISK_FULL => return false,
@@ -302,7 +302,7 @@ impl Shard {
             self.drop_rows_held();
         }
         let store = self.state.store.clone();
-        let silent = self.consensus.part == Part::Silent;
+        let silent = self.lost;
         let job = self.spawn("fill with rows", move || {
             if first {
                 store.clear()?;
@@ -371,6 +371,7 @@ impl Shard {
         if self.consensus.part == Part::Rowless {
             self.consensus.part = Part::Full;
         }
+        self.speak_again();
         // The log may have brought changes of members that came after those rows: the next flush must write them down.
         self.memberships.retain(|(index, _)| *index > standing.index);
         self.memberships.insert(0, (standing.index, standing.members.clone()));
@@ -442,18 +443,26 @@ impl Shard {
         }
     }
 
-    /// A replica that lost its log, and has been given rows (or is a witness), takes part again once its log has brought what it acknowledged before: the first
-    /// entry of this leader's term, behind all that earlier leaders have committed, and all that this leader had proposed when it was heard.
+    /// A replica that has been given rows, or is a witness, takes part. One that lost its log waits until that has brought what it acknowledged before: the
+    /// first entry of this leader's term, behind all that earlier leaders have committed, and all that this leader had proposed when it was heard.
     pub(crate) fn speak_again(&mut self) {
-        let witness = self.consensus.members().witnesses.contains(&self.config.node);
-        if self.consensus.part != Part::Silent || !(self.rows || witness) || !self.consensus.has_caught_up_with_leader() {
+        let members = self.consensus.members();
+        let witness = members.witnesses.contains(&self.config.node) && !members.is_empty();
+        if self.consensus.part != Part::Silent || !(self.rows || witness) {
             return;
         }
-        match self.state.store.write(Batch { changes: vec![meta::silence(false)] }) {
-            Ok(()) => self.consensus.part = if self.rows { Part::Full } else { Part::Rowless },
-            Err(e) if e.state() == base::SqlState::DISK_FULL => {}
-            Err(e) => panic!("the row store failed: {e}"),
+        if self.lost {
+            if !self.consensus.has_caught_up_with_leader() {
+                return;
+            }
+            // Durable at once: if all lost their power now, and most were silent again, nobody could be elected.
+            match self.state.store.write(Batch { changes: vec![meta::silence(false)] }).and_then(|()| self.state.store.sync()) {
+                Ok(()) => self.lost = false,
+                Err(e) if e.state() == base::SqlState::DISK_FULL => return,
+                Err(e) => panic!("the row store failed: {e}"),
+            }
         }
+        self.consensus.part = if self.rows { Part::Full } else { Part::Rowless };
     }
 
     /// A replica that has no rows, and that the leader does not know to be without, asks by itself.

@@ -275,6 +275,13 @@ fn a_rebuilt_replica_does_not_help_to_elect_who_lacks_what_it_had_acknowledged()
         cluster.crash(leader);
         let next = cluster.leader();
         assert_eq!(cluster.row(next, "a").as_deref(), Some("1"));
+        for node in [lagging, damaged] {
+            cluster.crash(node);
+        }
+        for node in [lagging, damaged] {
+            cluster.start(node);
+        }
+        cluster.leader();
     }
 }
 

@@ -8,7 +8,9 @@ use crate::types::{NUMERIC_PRECISION, PgType, QUOTIENT_SCALE, oid, result_field}
 use base::{Error, SqlState};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type, IntervalUnit};
+use datafusion::arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Decimal128Type, Field, FieldRef, Int16Type, Int32Type, Int64Type, IntervalUnit,
+};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -40,14 +42,14 @@ struct Exact {
 
 /// Computed here, not by the library.
 fn is_exact(carrier: &DataType) -> bool {
-    matches!(carrier, DataType::Int64 | DataType::Decimal128(_, _))
+    matches!(carrier, DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Decimal128(_, _))
 }
 
 impl Exact {
-    /// What the argument is brought to.
+    /// What the argument is brought to. The library asks more than once: what came out must stay as it is.
     fn argument(&self, data_type: &DataType) -> Result<DataType> {
         Ok(match data_type {
-            DataType::Int16 | DataType::Int32 => DataType::Int64,
+            DataType::Int16 | DataType::Int32 => data_type.clone(),
             DataType::Int64 => DataType::Decimal128(NUMERIC_PRECISION, 0),
             DataType::Decimal128(_, scale) => DataType::Decimal128(NUMERIC_PRECISION, *scale),
             DataType::Float32 | DataType::Float64 => DataType::Float64,
@@ -66,6 +68,7 @@ impl Exact {
         Ok(match (self.mean, argument) {
             (true, DataType::Int64 | DataType::Int32 | DataType::Int16) => DataType::Decimal128(NUMERIC_PRECISION, QUOTIENT_SCALE),
             (true, DataType::Decimal128(_, scale)) => DataType::Decimal128(NUMERIC_PRECISION, QUOTIENT_SCALE.max(*scale)),
+            (false, DataType::Int32 | DataType::Int16) => DataType::Int64,
             (_, argument) => argument.clone(),
         })
     }
@@ -124,23 +127,20 @@ fn overflow() -> datafusion::common::DataFusionError {
 }
 
 /// Calls `visit` with the row and the number of each row that has one.
-fn each(array: &ArrayRef, mut visit: impl FnMut(usize, i128) -> Result<()>) -> Result<()> {
+fn each(array: &ArrayRef, visit: impl FnMut(usize, i128) -> Result<()>) -> Result<()> {
     match array.data_type() {
-        DataType::Int64 => {
-            let numbers: &Int64Array = array.as_primitive::<Int64Type>();
-            for row in 0..numbers.len() {
-                if numbers.is_valid(row) {
-                    visit(row, i128::from(numbers.value(row)))?;
-                }
-            }
-        }
-        _ => {
-            let numbers: &Decimal128Array = array.as_primitive::<Decimal128Type>();
-            for row in 0..numbers.len() {
-                if numbers.is_valid(row) {
-                    visit(row, numbers.value(row))?;
-                }
-            }
+        DataType::Int16 => each_of::<Int16Type>(array, visit),
+        DataType::Int32 => each_of::<Int32Type>(array, visit),
+        DataType::Int64 => each_of::<Int64Type>(array, visit),
+        _ => each_of::<Decimal128Type>(array, visit),
+    }
+}
+
+fn each_of<T: ArrowPrimitiveType<Native: Into<i128>>>(array: &ArrayRef, mut visit: impl FnMut(usize, i128) -> Result<()>) -> Result<()> {
+    let numbers = array.as_primitive::<T>();
+    for row in 0..numbers.len() {
+        if numbers.is_valid(row) {
+            visit(row, numbers.value(row).into())?;
         }
     }
     Ok(())

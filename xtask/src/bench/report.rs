@@ -162,4 +162,14 @@ mod tests {
         let figure = |a: f64, b: f64| Figure::new(1.0, 1.0, 1000.0, &[0.0, 0.0], &[a, b]);
         assert_eq!(cpu(&[figure(0.1, 0.2), figure(0.2, 0.2), figure(0.3, 0.2)]), "0.400 (0.200, 0.200)");
     }
+
+    #[test]
+    fn wrong_data_is_told_in_the_report_and_fails_it() {
+        let mut report = Report { lines: Vec::new(), broken: Vec::new() };
+        report.broken("tpcc", Vec::new());
+        assert_eq!(report.verdict(), Ok(()));
+        report.broken("tpcc", vec!["condition 3.3.2.1 is broken by 1 rows".to_owned()]);
+        assert_eq!(report.verdict(), Err("tpcc: condition 3.3.2.1 is broken by 1 rows".to_owned()));
+        assert!(report.text().contains("condition 3.3.2.1"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::random::{self, CUSTOMERS, ITEMS, Random};
 use super::schema::{INDEXES, TABLES, Table};
+use super::session::{Trouble, is_again};
 use crate::bench::{Side, pgbench};
 use std::io::{BufWriter, Write};
 use std::process::Stdio;
@@ -9,14 +10,24 @@ use std::time::Instant;
 
 const SQL_SECONDS_MAX: u64 = 300;
 const COPY_SECONDS_MAX: u64 = 300;
+/// A leader that changes takes the open transactions with it, as it may while much is loaded.
+const COPY_TRIES_MAX: u32 = 5;
 const ORDERS: i32 = 3_000;
 /// Orders from this one on are not delivered.
 const FIRST_NEW_ORDER: i32 = 2_101;
 pub const DISTRICTS: i32 = 10;
 
-/// Makes and fills all tables and gives the seconds that it took.
-pub fn load(side: &Side, warehouses: i32) -> Result<f64, String> {
-    let begin = Instant::now();
+/// How a load went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loaded {
+    pub seconds: f64,
+    /// COPYs that failed for a reason of class 40 and were sent again.
+    pub retried: u32,
+}
+
+/// Makes and fills all tables.
+pub fn load(side: &Side, warehouses: i32) -> Result<Loaded, String> {
+    let (begin, mut retried) = (Instant::now(), 0);
     for table in TABLES {
         pgbench::sql(side.port, side.user, &format!("CREATE TABLE {} ({})", table.name, table.columns))?;
     }
@@ -25,7 +36,7 @@ pub fn load(side: &Side, warehouses: i32) -> Result<f64, String> {
         // Items belong to no warehouse.
         let last = if table.name == "item" { 1 } else { warehouses };
         for warehouse in 1..=last {
-            copy(side, table, &Part { warehouse, now: now.trim() })?;
+            retried += copy(side, table, &Part { warehouse, now: now.trim() })?;
         }
     }
     for index in INDEXES {
@@ -34,7 +45,7 @@ pub fn load(side: &Side, warehouses: i32) -> Result<f64, String> {
     for table in TABLES {
         bounded_sql(side, &format!("VACUUM ANALYZE {}", table.name), SQL_SECONDS_MAX)?;
     }
-    Ok(begin.elapsed().as_secs_f64())
+    Ok(Loaded { seconds: begin.elapsed().as_secs_f64(), retried })
 }
 
 /// Runs a statement that may take long, and gives what it answers under its column names.
@@ -43,19 +54,38 @@ pub fn bounded_sql(side: &Side, statement: &str, seconds_max: u64) -> Result<Str
     crate::bench::process::run(psql.args(["-XAq", "-P", "footer=off", "-c", statement, side.user]))
 }
 
-fn copy(side: &Side, table: &Table, part: &Part) -> Result<(), String> {
+/// Sends a part until it is taken, and gives how many times it was not.
+fn copy(side: &Side, table: &Table, part: &Part) -> Result<u32, String> {
+    let mut retried = 0;
+    loop {
+        match copy_once(side, table, part) {
+            Ok(()) => return Ok(retried),
+            Err(Trouble::Again(said)) if retried + 1 < COPY_TRIES_MAX => eprintln!("{}: tried again: {said}", side.user),
+            Err(Trouble::Again(said) | Trouble::Broken(said)) => return Err(said),
+        }
+        retried += 1;
+    }
+}
+
+fn copy_once(side: &Side, table: &Table, part: &Part) -> Result<(), Trouble> {
+    let broken = |what: &str| Trouble::Broken(format!("COPY {}: {what}", table.name));
     let mut psql = pgbench::client("psql", side.port, side.user, COPY_SECONDS_MAX);
-    psql.args(["-XAtqc", &format!("COPY {} FROM STDIN", table.name), side.user]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = psql.spawn().map_err(|error| format!("{psql:?}: {error}"))?;
-    let mut into = BufWriter::new(child.stdin.take().ok_or("psql has no standard input")?);
+    let statement = format!("COPY {} FROM STDIN", table.name);
+    psql.args(["-XAtq", "-v", "VERBOSITY=verbose", "-c", &statement, side.user]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = psql.spawn().map_err(|error| broken(&format!("{psql:?}: {error}")))?;
+    let mut into = BufWriter::new(child.stdin.take().ok_or_else(|| broken("psql has no standard input"))?);
     // If psql gave up it has more to say than that its pipe is closed.
     let written = part.write(table.name, &mut into).and_then(|()| into.flush());
     drop(into);
-    let output = child.wait_with_output().map_err(|error| format!("psql: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("COPY {}: {} ({})", table.name, String::from_utf8_lossy(&output.stderr).trim(), output.status));
+    let output = child.wait_with_output().map_err(|error| broken(&error.to_string()))?;
+    if output.status.success() {
+        return written.map_err(|error| broken(&error.to_string()));
     }
-    written.map_err(|error| format!("COPY {}: {error}", table.name))
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().next().unwrap_or("psql said nothing");
+    let code = first.strip_prefix("ERROR:  ").and_then(|rest| rest.split(':').next()).unwrap_or_default();
+    let said = format!("COPY {}: {first} ({})", table.name, output.status);
+    Err(if is_again(code) { Trouble::Again(said) } else { Trouble::Broken(said) })
 }
 
 /// One warehouse's share of a table.

@@ -17,11 +17,16 @@ pub enum Trouble {
 /// SQLSTATE of a transaction of which nobody knows whether it was committed: it must not be done again.
 const OUTCOME_UNKNOWN: &str = "40003";
 
+/// Whether this SQLSTATE says that nothing was done and that the same again may succeed.
+pub fn is_again(code: &str) -> bool {
+    code.starts_with("40") && code != OUTCOME_UNKNOWN
+}
+
 impl From<tokio_postgres::Error> for Trouble {
     fn from(error: tokio_postgres::Error) -> Trouble {
         let code = error.code().map_or("", tokio_postgres::error::SqlState::code);
         let said = error.as_db_error().map_or_else(|| error.to_string(), |said| format!("{} ({code})", said.message()));
-        if code.starts_with("40") && code != OUTCOME_UNKNOWN { Trouble::Again(said) } else { Trouble::Broken(said) }
+        if is_again(code) { Trouble::Again(said) } else { Trouble::Broken(said) }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-pub const TERMINALS: i32 = 16;
+const TERMINALS: i32 = 16;
 /// As pgbench's jobs.
 const THREADS: usize = 2;
 /// A transaction that fails more often will not succeed.

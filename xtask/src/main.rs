@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask tidy                      check the repository's rules
-       cargo xtask bench [ROW …] [--seconds N] [--rounds N] [--scale N] [--cuts N] [--program PATH] [--write]
+       cargo xtask bench [ROW …] [--seconds N] [--rounds N] [--scale N] [--cuts N] [--warehouses N] [--program PATH] [--write]
                                               compare with PostgreSQL and print ratios of medians; --write: into docs/benchmarks.md";
 
 fn main() -> ExitCode {

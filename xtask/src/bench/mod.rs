@@ -12,6 +12,7 @@ mod postgres;
 mod process;
 mod report;
 mod sysbench;
+mod tpcc;
 mod workloads;
 
 use report::Report;
@@ -26,6 +27,8 @@ pub struct Options {
     pub rounds: usize,
     pub scale: u32,
     pub cuts: usize,
+    /// Of TPC-C.
+    pub warehouses: u32,
     /// A program that is built already; else it is built first.
     program: Option<PathBuf>,
     /// The tables go to docs/benchmarks.md.
@@ -71,14 +74,15 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<String, String> {
     let report = result?;
     // The tables were printed as they grew.
     if !options.write {
-        return Ok(String::new());
+        return report.verdict().map(|()| String::new());
     }
     report.write_into(&root.join("docs/benchmarks.md"))?;
+    report.verdict()?;
     Ok("\nwritten to docs/benchmarks.md".to_owned())
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, program: None, write: false, rows: Vec::new() };
+    let mut options = Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, program: None, write: false, rows: Vec::new() };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut number =
@@ -88,6 +92,7 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
             "--rounds" => options.rounds = number()? as usize,
             "--scale" => options.scale = number()?,
             "--cuts" => options.cuts = number()? as usize,
+            "--warehouses" => options.warehouses = number()?,
             "--write" => options.write = true,
             "--program" => options.program = Some(rest.next().map(PathBuf::from).ok_or("--program needs a path")?),
             name if names().any(|row| row == name) => options.rows.push(name.to_owned()),
@@ -136,8 +141,10 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
     let ours = florin::Cluster::start(program, &directory.join("florin"), 3)?;
     let (our_cpu, peer_cpu) = (|| ours.cpu_seconds(), || peer.cpu_seconds());
     let sides = [Side { port: ours.port(), user: "florin", cpu: &our_cpu }, Side { port: peer.port(), user: "postgres", cpu: &peer_cpu }];
-    let loads = [pgbench::load(sides[0].port, sides[0].user, options.scale)?, pgbench::load(sides[1].port, sides[1].user, options.scale)?];
-    report.loads(&loads, options.scale, ours.memory_peak());
+    if rows.iter().any(|row| matches!(row.tool, Tool::Pgbench(..))) {
+        let load = |side: &Side| pgbench::load(side.port, side.user, options.scale);
+        report.loads(&[load(&sides[0])?, load(&sides[1])?], options.scale, ours.memory_peak());
+    }
     if rows.iter().any(|row| matches!(row.tool, Tool::Sysbench(_))) {
         for side in &sides {
             if let Err(error) = sysbench::prepare(side) {
@@ -145,27 +152,40 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
             }
         }
     }
+    report.head();
+    let mut notes = Vec::new();
     for row in rows {
-        report.row(row, compare(row, options, &sides));
+        let outcome = match row.tool {
+            Tool::Tpcc => tpcc::compare(options, &sides).map(|outcome| {
+                notes.push((outcome.note, outcome.broken));
+                outcome.figures
+            }),
+            Tool::Pgbench(arguments, script) => alternate(options, &sides, |side, _| pgbench::run(row, arguments, script, options, side)),
+            Tool::Sysbench(test) => alternate(options, &sides, |side, _| sysbench::run(test, options, side)),
+        };
+        report.row(row, outcome);
+    }
+    for (note, broken) in notes {
+        report.section("tpcc", Ok(note));
+        report.broken("tpcc", broken);
     }
     report.memory(ours.memory_peak());
     Ok(())
 }
 
-/// The figures of both sides, round by round.
-fn compare(row: &Workload, options: &Options, sides: &[Side; 2]) -> Result<[Vec<Figure>; 2], String> {
-    let mut figures: [Vec<Figure>; 2] = [Vec::new(), Vec::new()];
+/// What a run gives on each side, round by round: whoever went first goes second in the next round.
+fn alternate<T>(
+    options: &Options,
+    sides: &[Side; 2],
+    mut run: impl FnMut(&Side, usize) -> Result<T, String>,
+) -> Result<[Vec<T>; 2], String> {
+    let mut given = [Vec::new(), Vec::new()];
     for round in 0..options.rounds {
-        // Whoever went first goes second in the next round.
         for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
-            let figure = match row.tool {
-                Tool::Pgbench(arguments, script) => pgbench::run(row, arguments, script, options, &sides[side]),
-                Tool::Sysbench(test) => sysbench::run(test, options, &sides[side]),
-            };
-            figures[side].push(figure.map_err(|error| format!("{}: {error}", sides[side].user))?);
+            given[side].push(run(&sides[side], round).map_err(|error| format!("{}: {error}", sides[side].user))?);
         }
     }
-    Ok(figures)
+    Ok(given)
 }
 
 pub fn median(mut values: Vec<f64>) -> f64 {

@@ -12,11 +12,13 @@ const ACCOUNTS: f64 = 100_000.0;
 
 pub struct Report {
     lines: Vec<String>,
+    /// Data that is wrong: the bench fails with it after its last row.
+    broken: Vec<String>,
 }
 
 impl Report {
     pub fn new(options: &Options) -> Report {
-        let mut report = Report { lines: Vec::new() };
+        let mut report = Report { lines: Vec::new(), broken: Vec::new() };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         report.say(&format!(
             "{cores} cores; scale {}; {} rounds of {} s for each side, alternating; medians.",
@@ -40,6 +42,9 @@ impl Report {
         self.say(&format!("| primary keys, s | {:.2} | {:.2} | {:.2} |", keys.0, keys.1, keys.1 / keys.0.max(0.001)));
         self.say("");
         self.say(&format!("Peak memory of the nodes after the load: {} MiB.", joined(&peaks, 0)));
+    }
+
+    pub fn head(&mut self) {
         self.say("");
         self.say(
             "| row | work | Florin tps | PostgreSQL tps | ratio (rounds) | aim | latency ms | CPU ms per transaction, sum (each server) |",
@@ -90,6 +95,19 @@ impl Report {
     pub fn trouble(&mut self, name: &str, error: &str) {
         eprintln!("{error}");
         self.say(&format!("{name}: not measured: {}", first_line(error)));
+    }
+
+    pub fn broken(&mut self, name: &str, broken: Vec<String>) {
+        for said in broken {
+            self.say(&format!("{name}: {said}"));
+            self.broken.push(format!("{name}: {said}"));
+        }
+    }
+
+    /// # Errors
+    /// Everything that was found to be wrong with a server's data.
+    pub fn verdict(&self) -> Result<(), String> {
+        if self.broken.is_empty() { Ok(()) } else { Err(self.broken.join("\n")) }
     }
 
     pub fn text(&self) -> String {
@@ -143,5 +161,15 @@ mod tests {
     fn processor_time_is_summed_and_told_for_each_server() {
         let figure = |a: f64, b: f64| Figure::new(1.0, 1.0, 1000.0, &[0.0, 0.0], &[a, b]);
         assert_eq!(cpu(&[figure(0.1, 0.2), figure(0.2, 0.2), figure(0.3, 0.2)]), "0.400 (0.200, 0.200)");
+    }
+
+    #[test]
+    fn wrong_data_is_told_in_the_report_and_fails_it() {
+        let mut report = Report { lines: Vec::new(), broken: Vec::new() };
+        report.broken("tpcc", Vec::new());
+        assert_eq!(report.verdict(), Ok(()));
+        report.broken("tpcc", vec!["condition 3.3.2.1 is broken by 1 rows".to_owned()]);
+        assert_eq!(report.verdict(), Err("tpcc: condition 3.3.2.1 is broken by 1 rows".to_owned()));
+        assert!(report.text().contains("condition 3.3.2.1"));
     }
 }

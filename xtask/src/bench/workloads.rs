@@ -6,6 +6,8 @@ pub enum Tool {
     Pgbench(&'static [&'static str], Option<&'static str>),
     /// A test of sysbench's, on its own tables.
     Sysbench(&'static str),
+    /// Our own driver, on its own tables.
+    Tpcc,
 }
 
 pub struct Workload {
@@ -57,4 +59,10 @@ pub const ALL: &[Workload] = &[
     },
     Workload { name: "oltp-rw", what: "sysbench oltp_read_write, 16 threads", tool: Tool::Sysbench("oltp_read_write"), aim: 1.5 },
     Workload { name: "oltp-wo", what: "sysbench oltp_write_only, 16 threads", tool: Tool::Sysbench("oltp_write_only"), aim: 1.5 },
+    Workload {
+        name: "tpcc",
+        what: "TPC-C, 16 terminals that do not think: tpmC instead of tps, latency of New-Order",
+        tool: Tool::Tpcc,
+        aim: 1.5,
+    },
 ];

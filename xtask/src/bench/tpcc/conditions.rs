@@ -29,7 +29,7 @@ fn queries() -> [String; 12] {
          HAVING max(no_o_id) - min(no_o_id) + 1 <> count(*)"
             .to_owned(),
         "SELECT d_w_id, d_id, said, lines FROM district \
-         LEFT JOIN (SELECT o_w_id, o_d_id, CAST(sum(o_ol_cnt) AS bigint) AS said FROM orders GROUP BY o_w_id, o_d_id) o ON o_w_id = d_w_id AND o_d_id = d_id \
+         LEFT JOIN (SELECT o_w_id, o_d_id, sum(o_ol_cnt) AS said FROM orders GROUP BY o_w_id, o_d_id) o ON o_w_id = d_w_id AND o_d_id = d_id \
          LEFT JOIN (SELECT ol_w_id, ol_d_id, count(*) AS lines FROM order_line GROUP BY ol_w_id, ol_d_id) l \
          ON ol_w_id = d_w_id AND ol_d_id = d_id WHERE coalesce(said, 0) <> coalesce(lines, 0)"
             .to_owned(),
@@ -62,7 +62,7 @@ fn queries() -> [String; 12] {
          LEFT JOIN (SELECT o_w_id, o_d_id, count(*) AS made FROM orders GROUP BY o_w_id, o_d_id) o ON o_w_id = d_w_id AND o_d_id = d_id \
          LEFT JOIN (SELECT no_w_id, no_d_id, count(*) AS waiting FROM new_order GROUP BY no_w_id, no_d_id) n \
          ON no_w_id = d_w_id AND no_d_id = d_id \
-         LEFT JOIN (SELECT c_w_id, c_d_id, CAST(sum(c_delivery_cnt) AS bigint) AS deliveries FROM customer GROUP BY c_w_id, c_d_id) c \
+         LEFT JOIN (SELECT c_w_id, c_d_id, sum(c_delivery_cnt) AS deliveries FROM customer GROUP BY c_w_id, c_d_id) c \
          ON c_w_id = d_w_id AND c_d_id = d_id \
          WHERE coalesce(made, 0) - coalesce(waiting, 0) <> 2100 + coalesce(deliveries, 0)"
             .to_owned(),

@@ -60,6 +60,15 @@ pub fn silence(silent: bool) -> (Space, Bytes, Option<Bytes>) {
     (Space::Meta, Bytes::from_static(SILENT_KEY), silent.then(Bytes::new))
 }
 
+/// Durably.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_silent(store: &dyn RowStore, silent: bool) -> Result<()> {
+    store.write(Batch { changes: vec![silence(silent)] })?;
+    store.sync()
+}
+
 /// # Errors
 /// If the store cannot be read.
 pub fn is_silent(store: &dyn RowStore) -> Result<bool> {

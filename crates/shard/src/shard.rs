@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use storage::access::{KeyRange, Refusal, Response};
 use storage::log::{Record, ShardLog};
-use storage::rows::{Batch, RowStore};
+use storage::rows::RowStore;
 
 /// The index that a new shard's state counts as: a replica that joins later has none, and asks for the rows.
 const FIRST_INDEX: u64 = 1;
@@ -185,8 +185,7 @@ impl Shard {
             standing.rows = false;
             recovered.records.insert(0, Record::Removed);
             // Before the log that was damaged is given up.
-            store.write(Batch { changes: vec![meta::silence(true)] })?;
-            store.sync()?;
+            meta::set_silent(&*store, true)?;
         }
         let silent = damaged || meta::is_silent(&*store)?;
         let lost = silent || (lived && !standing.is_known());

@@ -456,7 +456,7 @@ impl Shard {
                 return;
             }
             // Durable at once: if all lost their power now, and most were silent again, nobody could be elected.
-            match self.state.store.write(Batch { changes: vec![meta::silence(false)] }).and_then(|()| self.state.store.sync()) {
+            match meta::set_silent(&*self.state.store, false) {
                 Ok(()) => self.lost = false,
                 Err(e) if e.state() == base::SqlState::DISK_FULL => return,
                 Err(e) => panic!("the row store failed: {e}"),

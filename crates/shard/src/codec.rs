@@ -60,6 +60,18 @@ pub enum Wire {
     ScrubDrop {
         term: u64,
     },
+    /// The sender may have forgotten what it promised. It asks whom it takes for its leader whether that one leads without those promises.
+    VouchAsked {
+        /// Drawn at the sender's start: what its earlier lives asked is not answered to this one.
+        nonce: u64,
+    },
+    /// The sender's lease in this term held when it was asked.
+    Vouched {
+        nonce: u64,
+        term: u64,
+        /// The receiver has a vote: it is not new, and had promised.
+        votes: bool,
+    },
 }
 
 const RAFT: u8 = 1;
@@ -69,6 +81,8 @@ const ROWS_REFUSED: u8 = 4;
 const SCRUB_ASK: u8 = 5;
 const SCRUB_ANSWER: u8 = 6;
 const SCRUB_DROP: u8 = 7;
+const VOUCH_ASKED: u8 = 8;
+const VOUCHED: u8 = 9;
 
 impl Wire {
     pub fn encode(&self) -> Bytes {
@@ -103,12 +117,7 @@ impl Wire {
                 }
                 w.finish()
             }
-            Wire::RowsRefused { transfer } => {
-                let mut w = Writer::with_capacity(9);
-                w.u8(ROWS_REFUSED);
-                w.u64(*transfer);
-                w.finish()
-            }
+            Wire::RowsRefused { transfer } => one_number(ROWS_REFUSED, *transfer),
             Wire::ScrubAsk { number, start, end, version, index } => {
                 let mut w = Writer::with_capacity(40 + start.len() + end.len());
                 w.u8(SCRUB_ASK);
@@ -127,10 +136,14 @@ impl Wire {
                 w.u64(hash.unwrap_or_default());
                 w.finish()
             }
-            Wire::ScrubDrop { term } => {
-                let mut w = Writer::with_capacity(9);
-                w.u8(SCRUB_DROP);
+            Wire::ScrubDrop { term } => one_number(SCRUB_DROP, *term),
+            Wire::VouchAsked { nonce } => one_number(VOUCH_ASKED, *nonce),
+            Wire::Vouched { nonce, term, votes } => {
+                let mut w = Writer::with_capacity(18);
+                w.u8(VOUCHED);
+                w.u64(*nonce);
                 w.u64(*term);
+                w.bool(*votes);
                 w.finish()
             }
         }
@@ -166,11 +179,20 @@ impl Wire {
                 Wire::ScrubAnswer { number, hash: known.then_some(hash) }
             }
             SCRUB_DROP => Wire::ScrubDrop { term: r.u64()? },
+            VOUCH_ASKED => Wire::VouchAsked { nonce: r.u64()? },
+            VOUCHED => Wire::Vouched { nonce: r.u64()?, term: r.u64()?, votes: r.bool()? },
             _ => return Err(Malformed("unknown kind of message")),
         };
         r.end()?;
         Ok(message)
     }
+}
+
+fn one_number(kind: u8, number: u64) -> Bytes {
+    let mut w = Writer::with_capacity(9);
+    w.u8(kind);
+    w.u64(number);
+    w.finish()
 }
 
 fn space_code(space: Space) -> u8 {

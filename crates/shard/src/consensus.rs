@@ -4,12 +4,13 @@
 //! Elections are timed here and not by the library, whose timeouts are drawn from ambient randomness: its counters are driven by
 //! hand. Fields of messages that would make the library panic are checked before it sees them.
 
+use crate::beat::{BEAT_BYTES, Beat, read_beat, write_beat};
 use crate::lease::Lease;
 use crate::members::{Change, Members, node_of};
 use crate::memlog::{Base, MemLog};
 use crate::wire::Reader;
-use base::{Error, Mono, NodeId, Prng, Result, Version};
-use bytes::{Buf, BufMut, Bytes};
+use base::{Error, Mono, NodeId, Prng, Result};
+use bytes::Bytes;
 use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot};
 use raft::prelude::ConfChangeV2;
 use raft::{Config, ProgressState, RawNode, SnapshotStatus, StateRole};
@@ -38,6 +39,10 @@ const PRIORITY_STEP_TICKS: u64 = 2;
 pub const PRIORITY_TOP: i64 = 4;
 /// What a replica without rows waits more, so that one with rows leads if it can.
 const ROWLESS_TICKS: u64 = 8;
+/// Ticks after which nobody counts a vote any more that this replica gave before it started: a candidate asks anew after fewer, and a
+/// leader's lease is shorter.
+const FORGOTTEN_TICKS: u64 =
+    ELECTION_TICKS as u64 + MARGIN_TICKS + PRIORITY_TOP as u64 * PRIORITY_STEP_TICKS + JITTER_TICKS + PRIORITY_JITTER_TICKS + ROWLESS_TICKS;
 /// Most bytes of entries in one message.
 const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most messages with entries under way to one follower.
@@ -52,18 +57,6 @@ pub const CAUGHT_UP_ENTRIES: u64 = 1024;
 const TRANSFER_TIMEOUT: Duration = Duration::from_millis(300);
 /// What candidates of a planned transfer put into their vote requests (the library's constant).
 const TRANSFER_CONTEXT: &[u8] = b"CampaignTransfer";
-
-/// What a leader tells with each heartbeat, and what a follower knows from the last one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Beat {
-    /// Nothing will be committed at or below this version after `index`.
-    pub closed: Version,
-    pub index: u64,
-    /// Entries up to this index are needed by nobody.
-    pub needless: u64,
-}
-
-const BEAT_BYTES: usize = 32;
 
 /// What came out of one turn of consensus.
 #[derive(Default)]
@@ -107,6 +100,9 @@ pub struct Consensus {
     elapsed: u64,
     /// No votes before this: a restarted replica may have promised one to a leader.
     quiet_until: Mono,
+    /// Leaders of terms before this are not listened to; none: nobody is, for this replica may have forgotten what it promised.
+    listens_from: Option<u64>,
+    ticks: u64,
     next_ticket: u64,
     unpersisted: VecDeque<Unpersisted>,
     /// Records to go before the next ones.
@@ -172,6 +168,8 @@ impl Consensus {
             timeout_ticks: 0,
             elapsed: 0,
             quiet_until: if start.restarted { start.now.after(election) } else { Mono(0) },
+            listens_from: (start.part != Part::Silent).then_some(0),
+            ticks: 0,
             next_ticket: 1,
             unpersisted: VecDeque::new(),
             records: start.records,
@@ -258,6 +256,24 @@ impl Consensus {
             && self.term_at(persisted) == Some(self.term())
     }
 
+    /// Messages of this term may be taken. See `vouch.rs`.
+    pub fn listens_in(&self, term: u64) -> bool {
+        self.listens_from.is_some_and(|from| term >= from || self.term() >= from)
+    }
+
+    pub fn may_be_vouched_to(&self) -> bool {
+        self.listens_from.is_none() && self.ticks > FORGOTTEN_TICKS
+    }
+
+    /// A leader has vouched for itself in this term. Answers false if nothing hung on that.
+    pub fn listen_from(&mut self, term: u64) -> bool {
+        let first = self.may_be_vouched_to();
+        if first {
+            self.listens_from = Some(term);
+        }
+        first
+    }
+
     pub fn lease_holds(&self, now: Mono) -> bool {
         self.is_leader() && self.lease.holds(now)
     }
@@ -282,6 +298,7 @@ impl Consensus {
             return;
         }
         self.last_tick = interval;
+        self.ticks += 1;
         if let Some(sent) = self.transfer_sent
             && self.is_leader()
             && now.since(sent) > TRANSFER_TIMEOUT
@@ -670,22 +687,6 @@ impl Consensus {
 /// Messages of a follower that need not wait for its disk: a crash takes nothing back that they say.
 fn promises_nothing(message: &Message) -> bool {
     matches!(message.msg_type, MessageType::MsgHeartbeatResponse | MessageType::MsgRequestPreVote | MessageType::MsgRequestPreVoteResponse)
-}
-
-fn write_beat(now: Mono, beat: &Beat) -> [u8; BEAT_BYTES] {
-    let mut bytes = [0; BEAT_BYTES];
-    let mut into = &mut bytes[..];
-    into.put_u64_le(now.0);
-    into.put_u64_le(beat.closed.0);
-    into.put_u64_le(beat.index);
-    into.put_u64_le(beat.needless);
-    bytes
-}
-
-fn read_beat(mut bytes: &[u8]) -> (Mono, Beat) {
-    assert_eq!(bytes.len(), BEAT_BYTES, "the length was checked on receipt");
-    let now = Mono(bytes.get_u64_le());
-    (now, Beat { closed: Version(bytes.get_u64_le()), index: bytes.get_u64_le(), needless: bytes.get_u64_le() })
 }
 
 /// True for entries that change the membership.

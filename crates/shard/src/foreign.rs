@@ -58,6 +58,8 @@ pub fn foreign_samples() -> Vec<Bytes> {
         Wire::RowsWanted { transfer: 1, number: 2, lost: true, at_least: 7 },
         Wire::Rows { transfer: 1, number: 2, items, end: None },
         Wire::RowsRefused { transfer: 5 },
+        Wire::VouchAsked { nonce: 6 },
+        Wire::Vouched { nonce: 6, term: 5, votes: true },
     ];
     let mut members = Writer::with_capacity(32);
     Members::default().write(&mut members);

@@ -7,6 +7,7 @@
 #![allow(clippy::field_reassign_with_default)]
 
 mod allowance;
+mod beat;
 mod cache;
 mod codec;
 mod consensus;
@@ -40,6 +41,7 @@ mod state;
 pub mod system;
 mod table;
 mod txn;
+mod vouch;
 mod wire;
 
 pub use consensus::{ELECTION_TICKS, HEARTBEAT_TICKS, PRIORITY_TOP, TICK_MICROS};

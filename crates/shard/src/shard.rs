@@ -347,11 +347,17 @@ impl Shard {
             }
             Ok(Wire::ScrubAnswer { number, hash }) => self.scrub_answered(from, number, hash),
             Ok(Wire::ScrubDrop { term }) => self.scrub_drop(from, term),
+            Ok(Wire::VouchAsked { nonce }) => self.vouch_asked(from, nonce),
+            Ok(Wire::Vouched { nonce, term, votes }) => self.vouched(nonce, term, votes),
             Err(_) => self.dropped_messages += 1,
         }
     }
 
     fn consensus_message(&mut self, from: NodeId, message: Message) {
+        if !self.consensus.listens_in(message.term) {
+            self.ask_to_vouch(from, &message);
+            return;
+        }
         // The library's snapshot says only that this replica is too far behind: rows are fetched first.
         if message.msg_type == MessageType::MsgSnapshot {
             if message.term < self.consensus.term() {
@@ -565,8 +571,11 @@ impl Shard {
             return;
         }
         self.consensus.apply_change(&entry.context).expect("a committed membership change is one that a leader checked");
-        let members = self.consensus.members().clone();
-        self.memberships.push((entry.index, members));
+        // Unless the rows that arrived meanwhile have told of it.
+        if self.memberships.last().is_none_or(|(newest, _)| *newest < entry.index) {
+            let members = self.consensus.members().clone();
+            self.memberships.push((entry.index, members));
+        }
     }
 
     fn after_apply(&mut self, schema: base::SchemaVersion) {
@@ -618,8 +627,10 @@ impl Shard {
             assert!(applied <= committed, "a follower applied {applied}, committed is {committed}");
         }
         assert!(!self.serving || self.leading.is_some(), "only a leader serves");
-        let newest = self.memberships.last().map(|(_, members)| members);
-        let known = newest.is_none_or(|newest| newest == self.consensus.members());
+        // Rows that arrived may be ahead of what the library has handed out of the log.
+        let ahead = |index| !self.consensus.is_applied(index);
+        let newest = self.memberships.last();
+        let known = newest.is_none_or(|(index, newest)| newest == self.consensus.members() || ahead(*index));
         assert!(known || !self.rows, "the next flush would write down members of old");
     }
 }

@@ -443,28 +443,6 @@ impl Shard {
         }
     }
 
-    /// A replica that has been given rows, or is a witness, takes part. One that lost its log waits until that has brought what it acknowledged before: the
-    /// first entry of this leader's term, behind all that earlier leaders have committed, and all that this leader had proposed when it was heard.
-    pub(crate) fn speak_again(&mut self) {
-        let members = self.consensus.members();
-        let witness = members.witnesses.contains(&self.config.node) && !members.is_empty();
-        if self.consensus.part != Part::Silent || !(self.rows || witness) {
-            return;
-        }
-        if self.lost {
-            if !self.consensus.has_caught_up_with_leader() {
-                return;
-            }
-            // Durable at once: if all lost their power now, and most were silent again, nobody could be elected.
-            match meta::set_silent(&*self.state.store, false) {
-                Ok(()) => self.lost = false,
-                Err(e) if e.state() == base::SqlState::DISK_FULL => return,
-                Err(e) => panic!("the row store failed: {e}"),
-            }
-        }
-        self.consensus.part = if self.rows { Part::Full } else { Part::Rowless };
-    }
-
     /// A replica that has no rows, and that the leader does not know to be without, asks by itself.
     fn ask_if_rowless(&mut self, now: Mono) {
         if self.rows || self.consensus.members().witnesses.contains(&self.config.node) {

@@ -248,6 +248,8 @@ fn money_is_kept_with_a_witness_and_with_five_voters() {
         life(seed, 4_000, 5, false);
         life(seed, 4_000, 5, true);
     }
+    // Rows came that were ahead of a change of members in the log.
+    life(1_107, 4_000, 5, false);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The harness: replicas that exchange their effects, a clock that the test moves, and clients that ask and remember the answers.
 
+use crate::codec::Wire;
 use crate::event::{Control, Job, JobDone, ShardEffect, ShardEvent};
 use crate::{Bootstrap, Shard, ShardConfig};
 use base::{Mono, NodeId, Now, Prng, RequestId, SchemaVersion, ShardId, StorageId, TxnId, Version, Wall};
 use bytes::Bytes;
+use raft::eraftpb::MessageType;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storage::access::*;
 use storage::log::{Record, ShardLog};
@@ -60,6 +62,8 @@ pub struct Cluster {
     jobs: VecDeque<(NodeId, Job)>,
     pub jobs_held: bool,
     pub cut: BTreeSet<(NodeId, NodeId)>,
+    /// Hears heartbeats, but gets no entries.
+    pub starved: Option<NodeId>,
     pub answers: BTreeMap<RequestId, Response>,
     pub reports: Vec<String>,
     pub delay: u64,
@@ -103,6 +107,7 @@ impl Cluster {
             jobs: VecDeque::new(),
             jobs_held: false,
             cut: BTreeSet::new(),
+            starved: None,
             answers: BTreeMap::new(),
             reports: Vec::new(),
             delay: 1_000,
@@ -259,7 +264,9 @@ impl Cluster {
             while self.messages.front().is_some_and(|(at, _, _, _)| *at <= self.now) {
                 let (_, from, to, message) = self.messages.pop_front().unwrap();
                 progress = true;
-                if !self.cut.contains(&(from, to)) {
+                let entries = || matches!(Wire::decode(message.clone()), Ok(Wire::Raft(m)) if m.msg_type == MessageType::MsgAppend);
+                let starved = self.starved == Some(to) && entries();
+                if !self.cut.contains(&(from, to)) && !starved {
                     self.event(to, ShardEvent::Message { from, message });
                 }
             }

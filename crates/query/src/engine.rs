@@ -193,6 +193,11 @@ impl Machine {
         config.options_mut().sql_parser.parse_float_as_decimal = true;
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         config.options_mut().optimizer.prefer_hash_join = true;
-        Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(environment).with_default_features().build())
+        Ok(SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(environment)
+            .with_default_features()
+            .with_optimizer_rules(crate::dependencies::rules())
+            .build())
     }
 }

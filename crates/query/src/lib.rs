@@ -16,6 +16,7 @@ mod arithmetic;
 mod cast;
 mod context;
 mod convert;
+mod dependencies;
 mod engine;
 mod error;
 mod explain;

@@ -2,6 +2,7 @@
 
 use crate::context::QueryContext;
 use crate::convert::scalar;
+use crate::dependencies;
 use crate::error::{external, raise, translate};
 use crate::functions::Functions;
 use crate::names::{self, Relation};
@@ -68,7 +69,9 @@ pub fn plan(job: &QueryJob, context: &Arc<QueryContext>, state: &Arc<SessionStat
 }
 
 pub fn optimize(planned: &Planned, state: &SessionState) -> Result<LogicalPlan> {
-    state.optimizer().optimize(planned.plan.clone(), state, |_, _| {}).map_err(translate)
+    let plan = dependencies::forget(planned.plan.clone()).map_err(translate)?;
+    let optimized = state.optimizer().optimize(plan, state, |_, _| {}).map_err(translate)?;
+    dependencies::remove(optimized).map_err(translate)
 }
 
 /// Plans; a second time if that told the type of a parameter, since types above it depend on it.

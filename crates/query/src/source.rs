@@ -33,7 +33,7 @@ use storage::access::KeyRange;
 use tokio::sync::mpsc::Receiver;
 
 /// A table whose rows are stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoredTable {
     table: Arc<Table>,
     /// Positions in the table's columns, the dropped ones left out.
@@ -63,6 +63,11 @@ impl StoredTable {
         let key = key.filter(|key| !key.is_empty());
         let constraints = Constraints::new_unverified(key.map(Constraint::PrimaryKey).into_iter().collect());
         Ok(StoredTable { table, columns, layout, schema: Arc::new(Schema::new(fields)), constraints, port })
+    }
+
+    /// The same table, which says nothing of its key. See `dependencies.rs`.
+    pub fn without_key(&self) -> StoredTable {
+        StoredTable { constraints: Constraints::default(), ..self.clone() }
     }
 }
 

@@ -45,6 +45,11 @@ fn selects_give_what_postgresql_gives() {
 }
 
 #[test]
+fn keys_determine_no_more_than_they_do() {
+    check("keys.test");
+}
+
+#[test]
 fn types_behave_as_in_postgresql() {
     check("types.test");
 }

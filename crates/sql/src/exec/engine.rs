@@ -157,7 +157,9 @@ impl Session {
         run: &mut Run,
     ) -> Exec<()> {
         let table = rows.catalog.tables.get(&table_oid).ok_or_else(|| Error::internal("the engine scans an unknown table"))?;
-        self.pinned = Some(table.clone());
+        if !self.pinned.iter().any(|pinned| pinned.oid == table_oid) {
+            self.pinned.push(table.clone());
+        }
         if let std::collections::btree_map::Entry::Vacant(vacant) = rows.scans.entry(scan) {
             let shards = if table.shard_key.is_empty() { vec![self.backend.shard_of(base::SlotId(0))] } else { self.backend.shards() };
             let range = range.unwrap_or_else(|| storage_range(table.storage));

@@ -3,8 +3,6 @@
 use crate::aggregate::Accumulator;
 use crate::expr::{Columns, Env};
 use crate::plan::select::{Group, SelectPlan};
-use crate::plan::table::TableInfo;
-use crate::row::RowReader;
 use crate::value::Value;
 use base::Result;
 use std::collections::BTreeMap;
@@ -34,15 +32,8 @@ impl<'a> Groups<'a> {
         self.groups.is_empty()
     }
 
-    pub fn add_stored(&mut self, info: &TableInfo, row: &RowReader<'_>, env: &Env<'_>) -> Result<()> {
-        self.take(row, env, || (0..info.types.len()).map(|at| row.value(at)).collect())
-    }
-
-    pub fn add(&mut self, row: &Vec<Value>, env: &Env<'_>) -> Result<()> {
-        self.take(row, env, || Ok(row.clone()))
-    }
-
-    fn take<C: Columns>(&mut self, row: &C, env: &Env<'_>, whole: impl FnOnce() -> Result<Vec<Value>>) -> Result<()> {
+    /// `whole` decodes all of the row, which is kept of the first of a group.
+    pub fn add<C: Columns>(&mut self, row: &C, whole: impl FnOnce() -> Result<Vec<Value>>, env: &Env<'_>) -> Result<()> {
         let key = self.group.keys.iter().map(|key| key.eval(row, env)).collect::<Result<Vec<_>>>()?;
         let state = match self.groups.entry(key) {
             std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod fetch;
 pub mod group;
 pub mod insert;
+mod join;
 pub mod select;
 pub mod sequence;
 pub mod sort;

@@ -1,11 +1,11 @@
-//! SELECT on one table or none.
+//! SELECT: on one table or none here, on several in `join.rs`.
 
 use super::fetch::{READ_KEYS_MAX, Rows};
 use super::group::Groups;
 use super::sort::{distinct, sort};
 use super::source::{KEPT_ROWS_MAX, Source, Walk, check_kept};
 use super::{Run, Stored};
-use crate::expr::Expr;
+use crate::expr::{Columns, Env, Expr};
 use crate::plan::select::{OnLocked, SelectPlan};
 use crate::plan::table::TableInfo;
 use crate::session::Session;
@@ -21,11 +21,14 @@ impl Session {
     pub(crate) async fn start_select(&mut self, plan: &SelectPlan, run: &mut Run) -> Exec<Source> {
         let left = self.count(plan.limit.as_ref(), SqlState::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT", run)?;
         let skip = self.count(plan.offset.as_ref(), SqlState::INVALID_ROW_COUNT_IN_OFFSET, "OFFSET", run)?.unwrap_or(0);
+        if let Some(join) = &plan.join {
+            return Box::pin(self.select_joined(plan, join, skip, left, run)).await;
+        }
         let Some(info) = plan.table.clone() else {
             let rows = Box::pin(self.select_nothing(plan, run)).await?;
             return Ok(Source::of(window(rows, skip, left)));
         };
-        let target = self.resolve(&info, &plan.access, run)?;
+        let target = self.resolve(&info, &plan.access, &(), run)?;
         if info.is_sharded() && !matches!(&target, super::target::Target::Keys(keys) if keys.len() <= 1) {
             Box::pin(self.fix_snapshot(&mut run.sight)).await?;
         }
@@ -58,7 +61,7 @@ impl Session {
         if let Some(group) = &plan.group {
             let mut groups = Groups::new(group)?;
             if holds {
-                groups.add(&Vec::new(), &env)?;
+                groups.add(&(), || Ok(Vec::new()), &env)?;
             }
             return Ok(groups.finish(plan, 0, &env)?);
         }
@@ -71,8 +74,7 @@ impl Session {
     /// All rows of the answer, sorted; `None` if they are too many and the engine should answer instead.
     async fn collect(&mut self, plan: &SelectPlan, info: &TableInfo, rows: &mut Rows, run: &mut Run) -> Exec<Option<Vec<Vec<Value>>>> {
         let bound = if self.backend.has_engine() { NATIVE_ROWS_MAX } else { KEPT_ROWS_MAX };
-        let mut groups = plan.group.as_ref().map(Groups::new).transpose()?;
-        let mut collected: Vec<Vec<Value>> = Vec::new();
+        let mut collected = Collected::new(plan)?;
         let mut seen = 0usize;
         while let Some(chunk) = self.next_rows(rows, info, SCAN_ROWS_MAX, run).await? {
             seen += chunk.len();
@@ -85,24 +87,11 @@ impl Session {
                 if !plan.filter.as_ref().map_or(Ok(true), |filter| filter.holds(&reader, &env))? {
                     continue;
                 }
-                match &mut groups {
-                    Some(groups) => groups.add_stored(info, &reader, &env)?,
-                    None => collected.push(plan.output.iter().map(|expr| expr.eval(&reader, &env)).collect::<Result<_>>()?),
-                }
+                collected.add(&reader, || (0..info.types.len()).map(|at| reader.value(at)).collect(), &env)?;
             }
-            check_kept(groups.as_ref().map_or(collected.len(), Groups::len))?;
+            check_kept(collected.len())?;
         }
-        if let Some(groups) = groups {
-            collected = groups.finish(plan, info.types.len(), &run.env())?;
-        }
-        if plan.distinct {
-            distinct(&mut collected, plan.visible);
-        }
-        sort(&mut collected, &plan.order);
-        for row in &mut collected {
-            row.truncate(plan.visible);
-        }
-        Ok(Some(collected))
+        Ok(Some(collected.finish(info.types.len(), &run.env())?))
     }
 
     /// Rows that the filter accepts, in the answer's order: they are locked in it.
@@ -174,7 +163,52 @@ impl Session {
     }
 }
 
-fn window(rows: Vec<Vec<Value>>, skip: u64, left: Option<u64>) -> Vec<Vec<Value>> {
+/// The rows of an answer that must all be seen before the first can be given.
+pub(super) struct Collected<'a> {
+    plan: &'a SelectPlan,
+    groups: Option<Groups<'a>>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl<'a> Collected<'a> {
+    pub fn new(plan: &'a SelectPlan) -> Result<Collected<'a>> {
+        Ok(Collected { plan, groups: plan.group.as_ref().map(Groups::new).transpose()?, rows: Vec::new() })
+    }
+
+    /// Rows or groups held.
+    pub fn len(&self) -> usize {
+        self.groups.as_ref().map_or(self.rows.len(), Groups::len)
+    }
+
+    /// A row that the filter accepted. `whole` decodes all of it, which the first of a group needs.
+    pub fn add<C: Columns>(&mut self, row: &C, whole: impl FnOnce() -> Result<Vec<Value>>, env: &Env<'_>) -> Result<()> {
+        match &mut self.groups {
+            Some(groups) => groups.add(row, whole, env),
+            None => {
+                self.rows.push(self.plan.output.iter().map(|expr| expr.eval(row, env)).collect::<Result<_>>()?);
+                Ok(())
+            }
+        }
+    }
+
+    /// All rows, sorted. `width`: columns of the rows that were added.
+    pub fn finish(self, width: usize, env: &Env<'_>) -> Result<Vec<Vec<Value>>> {
+        let mut rows = match self.groups {
+            Some(groups) => groups.finish(self.plan, width, env)?,
+            None => self.rows,
+        };
+        if self.plan.distinct {
+            distinct(&mut rows, self.plan.visible);
+        }
+        sort(&mut rows, &self.plan.order);
+        for row in &mut rows {
+            row.truncate(self.plan.visible);
+        }
+        Ok(rows)
+    }
+}
+
+pub(super) fn window(rows: Vec<Vec<Value>>, skip: u64, left: Option<u64>) -> Vec<Vec<Value>> {
     if skip == 0 && left.is_none() {
         return rows;
     }

@@ -1,6 +1,7 @@
 //! From a plan's access and the statement's parameters to keys and ranges of shards.
 
 use super::Run;
+use crate::expr::{Columns, Expr};
 use crate::key;
 use crate::plan::access::{Access, Any};
 use crate::plan::table::TableInfo;
@@ -19,6 +20,9 @@ pub enum Target {
     /// Ranges to scan one after the other.
     Ranges(Vec<(ShardId, KeyRange)>),
 }
+
+/// A bound of a range, and whether it belongs to it.
+type Bound = (Value, bool);
 
 /// A value made to fit the type of a key's column.
 enum Fit {
@@ -47,7 +51,8 @@ fn fit(value: Value, ty: Type) -> Fit {
 }
 
 impl Session {
-    pub(crate) fn resolve(&self, info: &TableInfo, access: &Access, run: &Run) -> Result<Target> {
+    /// `row`: what the access's values may use, if it is reached from another table's rows.
+    pub(crate) fn resolve<C: Columns + ?Sized>(&self, info: &TableInfo, access: &Access, row: &C, run: &Run) -> Result<Target> {
         let nothing = Ok(Target::Keys(Vec::new()));
         let columns = access.columns(info);
         let storage = access.index.map_or(info.table.storage, |index| info.table.indexes[index].storage);
@@ -56,38 +61,43 @@ impl Session {
         let env = run.env();
         let mut known: Vec<(usize, Value)> = Vec::with_capacity(columns.len());
         for (expr, column) in access.equal.iter().zip(columns) {
-            let Fit::Exact(value) = fit(expr.eval(&(), &env)?, info.types[*column]) else { return nothing };
+            let Fit::Exact(value) = fit(expr.eval(row, &env)?, info.types[*column]) else { return nothing };
             key::encode(&value, info.types[*column], &mut prefix)?;
             known.push((*column, value));
         }
         let next = columns.get(access.equal.len()).copied();
         match (&access.any, next) {
-            (Some(any), Some(column)) => self.resolve_any(info, access, any, column, prefix, known, run),
+            (Some(any), Some(column)) => {
+                let values: Vec<Value> = match any {
+                    Any::List(list) => list.iter().map(|expr| expr.eval(row, &env)).collect::<Result<_>>()?,
+                    Any::Array(array) => match array.eval(row, &env)? {
+                        Value::Array(elements) => elements.to_vec(),
+                        _ => Vec::new(),
+                    },
+                };
+                self.resolve_any(info, access.unique, values, column, prefix, known)
+            }
             _ if access.unique => Ok(Target::Keys(vec![(self.shard_of_known(info, &known)?[0], Bytes::from(prefix))])),
-            _ => self.resolve_range(info, access, next, prefix, &known, run),
+            _ => {
+                let bound = |bound: &Option<(Expr, bool)>| match bound {
+                    Some((expr, inclusive)) => Ok::<_, base::Error>(Some((expr.eval(row, &env)?, *inclusive))),
+                    None => Ok(None),
+                };
+                self.resolve_range(info, (bound(&access.low)?, bound(&access.high)?), next, prefix, &known)
+            }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn resolve_any(
         &self,
         info: &TableInfo,
-        access: &Access,
-        any: &Any,
+        unique: bool,
+        values: Vec<Value>,
         column: usize,
         prefix: Vec<u8>,
         mut known: Vec<(usize, Value)>,
-        run: &Run,
     ) -> Result<Target> {
         let ty = info.types[column];
-        let env = run.env();
-        let values: Vec<Value> = match any {
-            Any::List(list) => list.iter().map(|expr| expr.eval(&(), &env)).collect::<Result<_>>()?,
-            Any::Array(array) => match array.eval(&(), &env)? {
-                Value::Array(elements) => elements.to_vec(),
-                _ => Vec::new(),
-            },
-        };
         let mut found = Vec::with_capacity(values.len());
         for value in values {
             let Fit::Exact(value) = fit(value, ty) else { continue };
@@ -101,7 +111,7 @@ impl Session {
         }
         found.sort_unstable();
         found.dedup();
-        if access.unique {
+        if unique {
             return Ok(Target::Keys(found));
         }
         Ok(Target::Ranges(found.into_iter().map(|(shard, key)| (shard, key::prefix_range(&key))).collect()))
@@ -110,15 +120,13 @@ impl Session {
     fn resolve_range(
         &self,
         info: &TableInfo,
-        access: &Access,
+        (low, high): (Option<Bound>, Option<Bound>),
         next: Option<usize>,
         prefix: Vec<u8>,
         known: &[(usize, Value)],
-        run: &Run,
     ) -> Result<Target> {
         let nothing = Ok(Target::Ranges(Vec::new()));
         let mut range = key::prefix_range(&prefix);
-        let env = run.env();
         if let Some(column) = next {
             let ty = info.types[column];
             let bound = |value: &Value| -> Result<Vec<u8>> {
@@ -126,20 +134,20 @@ impl Session {
                 key::encode(value, ty, &mut key)?;
                 Ok(key)
             };
-            if access.low.is_some() || access.high.is_some() {
+            if low.is_some() || high.is_some() {
                 range.end = key::before_nulls(&prefix);
             }
-            if let Some((expr, inclusive)) = &access.low {
-                range.start = match fit(expr.eval(&(), &env)?, ty) {
-                    Fit::Exact(value) if *inclusive => Bytes::from(bound(&value)?),
+            if let Some((value, inclusive)) = low {
+                range.start = match fit(value, ty) {
+                    Fit::Exact(value) if inclusive => Bytes::from(bound(&value)?),
                     Fit::Exact(value) => key::prefix_end(&bound(&value)?),
                     Fit::Below => range.start,
                     Fit::Above | Fit::Null => return nothing,
                 };
             }
-            if let Some((expr, inclusive)) = &access.high {
-                range.end = match fit(expr.eval(&(), &env)?, ty) {
-                    Fit::Exact(value) if *inclusive => key::prefix_end(&bound(&value)?),
+            if let Some((value, inclusive)) = high {
+                range.end = match fit(value, ty) {
+                    Fit::Exact(value) if inclusive => key::prefix_end(&bound(&value)?),
                     Fit::Exact(value) => Bytes::from(bound(&value)?),
                     Fit::Above => range.end,
                     Fit::Below | Fit::Null => return nothing,

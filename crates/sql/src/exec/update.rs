@@ -54,7 +54,7 @@ impl Session {
         all_first: bool,
         run: &mut Run,
     ) -> Exec<Victims> {
-        let target = self.resolve(info, access, run)?;
+        let target = self.resolve(info, access, &(), run)?;
         if let (Target::Keys(keys), None) = (&target, access.index) {
             return Ok(Victims::Keys(keys.clone()));
         }

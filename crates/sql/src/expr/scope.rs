@@ -65,6 +65,11 @@ impl Scope {
         first
     }
 
+    /// Some of the relations: their columns keep their positions.
+    pub fn part(&self, relations: std::ops::Range<usize>) -> Scope {
+        Scope { relations: self.relations[relations].to_vec() }
+    }
+
     pub fn relations(&self) -> &[Relation] {
         &self.relations
     }

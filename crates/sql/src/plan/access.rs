@@ -3,6 +3,7 @@
 use super::table::TableInfo;
 use crate::expr::{CompareOp, Expr};
 use crate::types::Type;
+use std::collections::BTreeSet;
 
 /// Bounds found in a condition, for the columns of the primary key or of one index. The condition itself is still evaluated on each
 /// row, so bounds may be wider than it, never narrower.
@@ -57,10 +58,26 @@ enum Term<'a> {
     Array(usize, &'a Expr),
 }
 
-/// The best access for a condition.
+/// What a condition's values may be made of, and where the table's columns lie in the row that it is of.
+pub struct Known<'a> {
+    /// Position of the table's first column.
+    pub first: usize,
+    /// Columns of other tables whose values are known already.
+    pub columns: &'a BTreeSet<usize>,
+}
+
+/// The best access for a condition on one table.
 pub fn choose(info: &TableInfo, filter: Option<&Expr>) -> Access {
-    let Some(filter) = filter else { return Access::default() };
-    let terms: Vec<Term<'_>> = filter.conjuncts().iter().filter_map(|part| term(part, info)).collect();
+    let parts: Vec<&Expr> = filter.map_or(&[][..], Expr::conjuncts).iter().collect();
+    choose_among(info, &parts, &Known { first: 0, columns: &BTreeSet::new() })
+}
+
+/// The best access for conditions that must all hold.
+pub fn choose_among(info: &TableInfo, parts: &[&Expr], known: &Known<'_>) -> Access {
+    let terms: Vec<Term<'_>> = parts.iter().filter_map(|part| term(part, info, known)).collect();
+    if terms.is_empty() {
+        return Access::default();
+    }
     let mut best = bounds(None, &info.table.primary_key, true, &terms);
     if best.unique && best.any.is_none() {
         return best;
@@ -76,7 +93,8 @@ pub fn choose(info: &TableInfo, filter: Option<&Expr>) -> Access {
     best
 }
 
-fn score(access: &Access) -> usize {
+/// Larger for what is likely to find fewer rows.
+pub fn score(access: &Access) -> usize {
     let range = usize::from(access.low.is_some()) + usize::from(access.high.is_some());
     usize::from(access.unique) * 1000 + access.equal.len() * 10 + usize::from(access.any.is_some()) * 8 + range * 3
 }
@@ -122,28 +140,41 @@ fn range_bounds(column: usize, terms: &[Term<'_>], access: &mut Access) {
     }
 }
 
-fn term<'a>(part: &'a Expr, info: &TableInfo) -> Option<Term<'a>> {
+fn term<'a>(part: &'a Expr, info: &TableInfo, known: &Known<'_>) -> Option<Term<'a>> {
+    let column_of = |expr: &Expr| column_of(expr)?.checked_sub(known.first).filter(|at| *at < info.types.len());
+    let usable = |value: &Expr, column: usize| known.has(value) && comparable(value.ty(), info.types[column]);
     match part {
         Expr::Compare { op, left, right, .. } => {
             if let Some(column) = column_of(left)
-                && usable(right, info.types[column])
+                && usable(right, column)
             {
                 return Some(Term::Compare(column, *op, right));
             }
             let column = column_of(right)?;
-            usable(left, info.types[column]).then(|| Term::Compare(column, op.flipped(), left))
+            usable(left, column).then(|| Term::Compare(column, op.flipped(), left))
         }
         Expr::InList { expr, list, negated: false, .. } => {
             let column = column_of(expr)?;
-            list.iter().all(|value| usable(value, info.types[column])).then_some(Term::List(column, list))
+            list.iter().all(|value| usable(value, column)).then_some(Term::List(column, list))
         }
         Expr::AnyAll { op: CompareOp::Eq, left, array, all: false, .. } => {
             let column = column_of(left)?;
             let element = array.ty().element()?;
-            let fits = array.is_constant() && !array.is_volatile() && comparable(element, info.types[column]);
-            fits.then_some(Term::Array(column, array))
+            (known.has(array) && comparable(element, info.types[column])).then_some(Term::Array(column, array))
         }
         _ => None,
+    }
+}
+
+impl Known<'_> {
+    /// The value can be computed before the table's rows are read.
+    fn has(&self, value: &Expr) -> bool {
+        let unknown = |expr: &Expr| match expr {
+            Expr::Column { index, .. } => !self.columns.contains(index),
+            Expr::Aggregate { .. } | Expr::Sequence { .. } => true,
+            _ => false,
+        };
+        !value.any(&unknown) && !value.is_volatile()
     }
 }
 
@@ -158,10 +189,6 @@ fn column_of(expr: &Expr) -> Option<usize> {
 
 fn string(ty: Type) -> bool {
     matches!(ty, Type::Text | Type::VarChar)
-}
-
-fn usable(value: &Expr, column: Type) -> bool {
-    value.is_constant() && !value.is_volatile() && comparable(value.ty(), column)
 }
 
 /// Values of one type can be turned into keys of the other without changing how they compare.

@@ -1,7 +1,7 @@
 //! Planning INSERT, UPDATE and DELETE.
 
 use super::access::{Access, choose};
-use super::select::project;
+use super::from::{FromTable, project};
 use super::table::{Default, TableInfo};
 use super::{Planner, Planning};
 use crate::client::Field;
@@ -234,17 +234,18 @@ impl Planner<'_> {
 
     fn returning(
         &self,
-        table: &TableInfo,
+        table: &Arc<TableInfo>,
         alias: Option<&str>,
         items: Option<&[ast::SelectItem]>,
         parameters: &mut Parameters,
     ) -> Planning<(Vec<Expr>, Option<Vec<Field>>)> {
         let Some(items) = items else { return Ok((Vec::new(), None)) };
         let scope = Scope::of_table(&table.table, alias)?;
+        let tables = [FromTable::new(table.clone(), alias.map(str::to_owned))];
         let mut binder = Binder::new(&scope, parameters);
         let (mut output, mut fields) = (Vec::new(), Vec::new());
         for item in items {
-            project(item, Some(table), alias, &mut binder, &mut output, &mut fields)?;
+            project(item, &tables, &mut binder, &mut output, &mut fields)?;
         }
         if !binder.sequences.is_empty() {
             return Err(Error::unsupported("a sequence function in RETURNING").into());

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::dml::Source;
+use super::select::SelectPlan;
 use super::table::TableInfo;
 use super::{Plan, Planned};
 use crate::exec::Run;
@@ -16,22 +17,7 @@ impl Session {
         match &planned.plan {
             Plan::Engine(_) => lines.push("Vectorised engine".to_owned()),
             Plan::Admin(_) | Plan::Utility(_) | Plan::Definition(_) | Plan::Empty => lines.push("Utility statement".to_owned()),
-            Plan::Select(plan) => match &plan.table {
-                None => lines.push("Native: Result".to_owned()),
-                Some(info) => {
-                    lines.push(format!("Native: Select on {}", info.table.name));
-                    self.explain_access(info, &plan.access, plan.filter.is_some(), run, &mut lines)?;
-                    if plan.group.is_some() {
-                        lines.push("  Aggregate".to_owned());
-                    }
-                    if !plan.order.is_empty() {
-                        lines.push(if plan.ordered.is_some() { "  Order: of the key" } else { "  Order: sort" }.to_owned());
-                    }
-                    if let Some((mode, _)) = plan.lock {
-                        lines.push(format!("  Lock: {mode:?}"));
-                    }
-                }
-            },
+            Plan::Select(plan) => self.explain_select(plan, run, &mut lines)?,
             Plan::Insert(plan) => {
                 lines.push(format!("Native: Insert on {}", plan.table.table.name));
                 lines.push(match &plan.source {
@@ -57,23 +43,48 @@ impl Session {
         Ok(lines)
     }
 
+    fn explain_select(&self, plan: &SelectPlan, run: &Run, lines: &mut Vec<String>) -> Result<()> {
+        match (&plan.table, &plan.join) {
+            (Some(info), _) => {
+                lines.push(format!("Native: Select on {}", info.table.name));
+                self.explain_access(info, &plan.access, plan.filter.is_some(), run, lines)?;
+            }
+            (None, Some(join)) => {
+                lines.push("Native: Join by look-up".to_owned());
+                for (at, step) in join.steps.iter().enumerate() {
+                    let kind = if step.left.is_some() { "Left join" } else { "Join" };
+                    let how = if at == 0 { "From" } else { kind };
+                    lines.push(format!("  {how} {}: {}", step.info.table.name, reached(&step.info, &step.access)));
+                    if step.filter.is_some() {
+                        lines.push("    Filter: yes".to_owned());
+                    }
+                }
+            }
+            (None, None) => {
+                lines.push("Native: Result".to_owned());
+                return Ok(());
+            }
+        }
+        if plan.group.is_some() {
+            lines.push("  Aggregate".to_owned());
+        }
+        if !plan.order.is_empty() {
+            lines.push(if plan.ordered.is_some() { "  Order: of the key" } else { "  Order: sort" }.to_owned());
+        }
+        if let Some((mode, _)) = plan.lock {
+            lines.push(format!("  Lock: {mode:?}"));
+        }
+        Ok(())
+    }
+
     fn explain_access(&self, info: &TableInfo, access: &Access, filtered: bool, run: &Run, lines: &mut Vec<String>) -> Result<()> {
-        let name = match access.index {
-            Some(at) => info.table.indexes[at].name.as_str(),
-            None => info.table.primary_index().map_or("row id", |index| index.name.as_str()),
-        };
-        let kind = match () {
-            () if access.is_point() => "Point",
-            () if access.is_full_scan() => "Full scan",
-            () => "Range",
-        };
-        lines.push(format!("  Access: {kind} by {name}"));
+        lines.push(format!("  Access: {}", reached(info, access)));
         if filtered {
             lines.push("  Filter: yes".to_owned());
         }
         // Without values for its parameters it is not known yet.
         let known = run.parameters.len() >= run.parameter_types.len();
-        if let (true, Ok(target)) = (known, self.resolve(info, access, run)) {
+        if let (true, Ok(target)) = (known, self.resolve(info, access, &(), run)) {
             let shards: BTreeSet<u32> = match target {
                 Target::Keys(keys) => keys.iter().map(|(shard, _)| shard.0).collect(),
                 Target::Ranges(ranges) => ranges.iter().map(|(shard, _)| shard.0).collect(),
@@ -83,4 +94,17 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn reached(info: &TableInfo, access: &Access) -> String {
+    let name = match access.index {
+        Some(at) => info.table.indexes[at].name.as_str(),
+        None => info.table.primary_index().map_or("row id", |index| index.name.as_str()),
+    };
+    let kind = match () {
+        () if access.is_point() => "Point",
+        () if access.is_full_scan() => "Full scan",
+        () => "Range",
+    };
+    format!("{kind} by {name}")
 }

@@ -1,4 +1,4 @@
-//! Native plans: statements on one table that run next to the rows. Everything else is the vectorised engine's.
+//! Native plans: statements on one table, and joins by look-up, that run next to the rows. Everything else is the vectorised engine's.
 //!
 //! A plan is made from a statement and the catalog alone, holds no rows and no transaction, and may be run any number of times with
 //! other parameters, until the schema changes.
@@ -8,6 +8,8 @@ pub mod admin;
 pub mod cache;
 pub mod dml;
 pub mod explain;
+pub mod from;
+pub mod join;
 pub mod order;
 pub mod select;
 pub mod table;
@@ -58,15 +60,16 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The one table of a native plan.
-    pub fn table(&self) -> Option<&Arc<crate::catalog::Table>> {
-        match &self.plan {
-            Plan::Select(plan) => plan.table.as_ref().map(|info| &info.table),
-            Plan::Insert(plan) => Some(&plan.table.table),
-            Plan::Update(plan) => Some(&plan.table.table),
-            Plan::Delete(plan) => Some(&plan.table.table),
-            _ => None,
-        }
+    /// The tables of a native plan.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<crate::catalog::Table>> {
+        let (one, joined) = match &self.plan {
+            Plan::Select(plan) => (plan.table.as_ref(), plan.join.as_ref().map_or(&[][..], |join| &join.steps)),
+            Plan::Insert(plan) => (Some(&plan.table), &[][..]),
+            Plan::Update(plan) => (Some(&plan.table), &[][..]),
+            Plan::Delete(plan) => (Some(&plan.table), &[][..]),
+            _ => (None, &[][..]),
+        };
+        one.into_iter().chain(joined.iter().map(|step| &step.info)).map(|info| &info.table)
     }
 
     /// True if it may change rows or the schema.

@@ -1,15 +1,17 @@
-//! Planning SELECT on one table, or on none.
+//! Planning SELECT on one table, on none, or on several that are joined by look-up.
 
 use super::access::{Access, choose};
+use super::from::{From, FromTable, project};
+use super::join::{self, Conditions, Join};
 use super::order::{SortKey, bind_order, scan_order};
 use super::table::TableInfo;
-use super::{Planner, Planning, count_expression, field};
+use super::{Planner, Planning, count_expression};
 use crate::aggregate::AggregateCall;
-use crate::client::{Field, Format};
-use crate::expr::{BindError, Binder, Expr, Parameters, Scope, SequenceCall, fold_identifier, output_name};
-use crate::parse::names;
+use crate::client::Field;
+use crate::expr::{BindError, Binder, Expr, Parameters, SequenceCall, fold_identifier};
 use base::{Error, SqlState};
 use sqlparser::ast;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use storage::access::LockMode;
 
@@ -22,8 +24,9 @@ pub enum OnLocked {
 }
 
 pub struct SelectPlan {
-    /// `None`: one row without columns.
+    /// `None`: one row without columns, or a join.
     pub table: Option<Arc<TableInfo>>,
+    pub join: Option<Join>,
     pub access: Access,
     pub filter: Option<Expr>,
     pub group: Option<Group>,
@@ -124,46 +127,32 @@ fn check_select(select: &ast::Select) -> Planning<()> {
 impl Planner<'_> {
     pub fn select(&self, query: &ast::Query, locks: &[LockMode], parameters: &mut Parameters) -> Planning<(SelectPlan, Vec<Field>)> {
         let shape = shape(query)?;
-        let (table, alias) = self.from(&shape.select.from)?;
-        let scope = match &table {
-            Some(info) => Scope::of_table(&info.table, alias.as_deref())?,
-            None => Scope::empty(),
-        };
-        let mut binder = Binder::new(&scope, parameters);
+        let from = self.from(&shape.select.from)?;
+        if from.is_join() && !query.locks.is_empty() {
+            return Err(BindError::NeedsEngine("locks of a join"));
+        }
+        let mut conditions = Conditions::bind(&from, parameters)?;
+        let mut binder = Binder::new(&from.scope, parameters);
         let filter = match &shape.select.selection {
             Some(condition) => Some(binder.condition(condition, "WHERE")?),
             None => None,
         };
         let distinct = self.distinct(shape.select)?;
-        let group_by = group_by(shape.select)?;
-        binder.aggregates = Some(Vec::new());
-        let (mut output, mut fields) = (Vec::new(), Vec::new());
-        for item in &shape.select.projection {
-            project(item, table.as_deref(), alias.as_deref(), &mut binder, &mut output, &mut fields)?;
-        }
-        let visible = output.len();
-        let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
-        let order = bind_order(shape.order_by, &names, &mut output, &mut binder, distinct)?;
-        let having = match &shape.select.having {
-            Some(condition) => Some(binder.condition(condition, "HAVING")?),
-            None => None,
-        };
-        let aggregates = binder.aggregates.take().unwrap_or_default();
-        let group = if group_by.is_empty() && aggregates.is_empty() && having.is_none() {
-            None
-        } else {
-            let keys = group_keys(group_by, &shape, &output, &names, &mut binder)?;
-            Some(Group { keys, aggregates, having })
-        };
+        let Answered { output, fields, visible, order, group } = answered(&shape, &from, distinct, &mut binder)?;
         let limit = shape.limit.filter(|e| !is_null_or_all(e)).map(|e| count_expression(&mut binder, e, "LIMIT")).transpose()?;
         let offset = shape.offset.map(|e| count_expression(&mut binder, e, "OFFSET")).transpose()?;
         let sequences = std::mem::take(&mut binder.sequences);
-        if !sequences.is_empty() && (table.is_some() || group.is_some()) {
+        if !sequences.is_empty() && (!from.tables.is_empty() || group.is_some()) {
             return Err(BindError::NeedsEngine("a sequence function over a table"));
         }
-        if let (Some(group), Some(info)) = (&group, &table) {
-            check_grouped(group, &output, info)?;
-        }
+        let mut filter = filter;
+        let join = if from.is_join() {
+            conditions.add(filter.take());
+            Some(join::plan(&from, conditions, &used(&output, group.as_ref()))?)
+        } else {
+            None
+        };
+        let table = if from.is_join() { None } else { from.tables.first().map(|table| table.info.clone()) };
         let access = table.as_ref().map_or_else(Access::default, |info| choose(info, filter.as_ref()));
         let ordered = table.as_ref().filter(|_| group.is_none()).and_then(|info| {
             // Without a filter to choose by, an index may still give the order.
@@ -172,6 +161,7 @@ impl Planner<'_> {
         let lock = self.lock(query, locks, &table, group.is_some() || distinct)?;
         let plan = SelectPlan {
             table,
+            join,
             access,
             filter,
             group,
@@ -197,34 +187,6 @@ impl Planner<'_> {
             None | Some(ast::Distinct::All) => Ok(false),
             Some(ast::Distinct::Distinct) => Ok(true),
             Some(ast::Distinct::On(_)) => Err(BindError::NeedsEngine("DISTINCT ON")),
-        }
-    }
-
-    /// The one table of FROM, and its alias.
-    fn from(&self, from: &[ast::TableWithJoins]) -> Planning<(Option<Arc<TableInfo>>, Option<String>)> {
-        let [item] = from else {
-            return if from.is_empty() { Ok((None, None)) } else { Err(BindError::NeedsEngine("several tables")) };
-        };
-        if !item.joins.is_empty() {
-            return Err(BindError::NeedsEngine("a join"));
-        }
-        self.table_factor(&item.relation)
-    }
-
-    pub fn table_factor(&self, factor: &ast::TableFactor) -> Planning<(Option<Arc<TableInfo>>, Option<String>)> {
-        let ast::TableFactor::Table { name, alias, args: None, version: None, with_ordinality: false, sample: None, .. } = factor else {
-            return Err(BindError::NeedsEngine("this form of FROM"));
-        };
-        let alias_name = alias.as_ref().map(|alias| fold_identifier(&alias.name));
-        if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
-            return Err(BindError::NeedsEngine("an alias with columns"));
-        }
-        let name = names::relation(name)?;
-        match self.catalog.table(&name, self.search_path) {
-            Ok(table) => Ok((Some(Arc::new(TableInfo::new(table)?)), alias_name)),
-            // The engine knows system tables, and sequences as tables.
-            Err(_) if self.has_engine => Err(BindError::NeedsEngine("a system table")),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -257,6 +219,42 @@ impl Planner<'_> {
         };
         Ok(Some((mode, wait)))
     }
+}
+
+/// What the answer is made of.
+struct Answered {
+    output: Vec<Expr>,
+    fields: Vec<Field>,
+    visible: usize,
+    order: Vec<SortKey>,
+    group: Option<Group>,
+}
+
+fn answered(shape: &Shape<'_>, from: &From<'_>, distinct: bool, binder: &mut Binder<'_>) -> Planning<Answered> {
+    let group_by = group_by(shape.select)?;
+    binder.aggregates = Some(Vec::new());
+    let (mut output, mut fields) = (Vec::new(), Vec::new());
+    for item in &shape.select.projection {
+        project(item, &from.tables, binder, &mut output, &mut fields)?;
+    }
+    let visible = output.len();
+    let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
+    let order = bind_order(shape.order_by, &names, &mut output, binder, distinct)?;
+    let having = match &shape.select.having {
+        Some(condition) => Some(binder.condition(condition, "HAVING")?),
+        None => None,
+    };
+    let aggregates = binder.aggregates.take().unwrap_or_default();
+    let group = if group_by.is_empty() && aggregates.is_empty() && having.is_none() {
+        None
+    } else {
+        let keys = group_keys(group_by, shape, &output, &names, binder)?;
+        Some(Group { keys, aggregates, having })
+    };
+    if let Some(group) = &group {
+        check_grouped(group, &output, from)?;
+    }
+    Ok(Answered { output, fields, visible, order, group })
 }
 
 fn is_null_or_all(expr: &ast::Expr) -> bool {
@@ -304,113 +302,51 @@ fn group_keys(
     Ok(keys)
 }
 
+/// Columns that the answer is made of.
+fn used(output: &[Expr], group: Option<&Group>) -> BTreeSet<usize> {
+    let of_group = |group: &Group| {
+        let of_calls = group.aggregates.iter().flat_map(|call| call.args.iter().chain(&call.filter));
+        group.keys.iter().chain(&group.having).chain(of_calls).flat_map(Expr::columns).collect::<Vec<_>>()
+    };
+    output.iter().flat_map(Expr::columns).chain(group.map(of_group).unwrap_or_default()).collect()
+}
+
 /// Every column that is answered must be the same in a whole group.
-fn check_grouped(group: &Group, output: &[Expr], info: &TableInfo) -> Planning<()> {
+fn check_grouped(group: &Group, output: &[Expr], from: &From<'_>) -> Planning<()> {
     let keys: Vec<String> = group.keys.iter().map(|key| format!("{key:?}")).collect();
     let key_columns: Vec<usize> =
         group.keys.iter().filter_map(|key| if let Expr::Column { index, .. } = key { Some(*index) } else { None }).collect();
-    let primary = &info.table.primary_key;
-    if !primary.is_empty() && primary.iter().all(|column| key_columns.contains(column)) {
-        return Ok(());
-    }
+    // Tables whose primary key is grouped by: it decides all other columns.
+    let decided = |table: &&FromTable| {
+        let primary = &table.info.table.primary_key;
+        !primary.is_empty() && primary.iter().all(|column| key_columns.contains(&(table.first + column)))
+    };
+    let open: Vec<&FromTable> = from.tables.iter().filter(|table| !decided(table)).collect();
     for expr in output.iter().chain(&group.having) {
-        check_grouped_expr(expr, &keys, info)?;
+        check_grouped_expr(expr, &keys, &open)?;
     }
     Ok(())
 }
 
-fn check_grouped_expr(expr: &Expr, keys: &[String], info: &TableInfo) -> Planning<()> {
+fn check_grouped_expr(expr: &Expr, keys: &[String], open: &[&FromTable]) -> Planning<()> {
     if keys.contains(&format!("{expr:?}")) {
         return Ok(());
     }
-    if let Expr::Column { index, .. } = expr {
+    if let Expr::Column { index, .. } = expr
+        && let Some(table) = open.iter().find(|table| table.columns().contains(index))
+    {
         let message = format!(
             "column \"{}.{}\" must appear in the GROUP BY clause or be used in an aggregate function",
-            info.table.name, info.table.columns[*index].name
+            table.name(),
+            table.info.table.columns[*index - table.first].name
         );
         return Err(Error::new(SqlState::GROUPING_ERROR, message).into());
     }
     let mut result = Ok(());
     expr.children(&mut |child| {
         if result.is_ok() {
-            result = check_grouped_expr(child, keys, info);
+            result = check_grouped_expr(child, keys, open);
         }
     });
     result
-}
-
-/// One item of a select list or of RETURNING.
-pub fn project(
-    item: &ast::SelectItem,
-    table: Option<&TableInfo>,
-    alias: Option<&str>,
-    binder: &mut Binder<'_>,
-    output: &mut Vec<Expr>,
-    fields: &mut Vec<Field>,
-) -> Planning<()> {
-    match item {
-        ast::SelectItem::UnnamedExpr(expr) => one(expr, output_name(expr), table, binder, output, fields),
-        ast::SelectItem::ExprWithAlias { expr, alias } => one(expr, fold_identifier(alias), table, binder, output, fields),
-        ast::SelectItem::Wildcard(options) if is_plain(options) => all(table, output, fields),
-        ast::SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), options) if is_plain(options) => {
-            let qualifier = names::relation(name)?;
-            let known = table.is_some_and(|info| alias.unwrap_or(&info.table.name) == qualifier.name);
-            if !known {
-                let message = format!("missing FROM-clause entry for table \"{}\"", qualifier.name);
-                return Err(Error::new(SqlState::UNDEFINED_TABLE, message).into());
-            }
-            all(table, output, fields)
-        }
-        other => Err(Error::unsupported(format!("the select item {other}")).into()),
-    }
-}
-
-fn is_plain(options: &ast::WildcardAdditionalOptions) -> bool {
-    options.opt_exclude.is_none()
-        && options.opt_except.is_none()
-        && options.opt_ilike.is_none()
-        && options.opt_rename.is_none()
-        && options.opt_replace.is_none()
-}
-
-fn one(
-    expr: &ast::Expr,
-    name: String,
-    table: Option<&TableInfo>,
-    binder: &mut Binder<'_>,
-    output: &mut Vec<Expr>,
-    fields: &mut Vec<Field>,
-) -> Planning<()> {
-    let bound = binder.output(expr)?;
-    fields.push(match (&bound, table) {
-        (Expr::Column { index, .. }, Some(info)) if *index < info.table.columns.len() => Field { name, ..column_field(info, *index) },
-        _ => field(name, bound.ty(), bound.modifier()),
-    });
-    output.push(bound);
-    Ok(())
-}
-
-fn all(table: Option<&TableInfo>, output: &mut Vec<Expr>, fields: &mut Vec<Field>) -> Planning<()> {
-    let Some(info) = table else {
-        return Err(Error::new(SqlState::SYNTAX_ERROR, "SELECT * with no tables specified is not valid").into());
-    };
-    for index in info.table.live_columns() {
-        let modifier = info.table.columns[index].type_modifier;
-        output.push(Expr::Column { index, ty: info.types[index], modifier });
-        fields.push(column_field(info, index));
-    }
-    Ok(())
-}
-
-pub fn column_field(info: &TableInfo, index: usize) -> Field {
-    let column = &info.table.columns[index];
-    Field {
-        name: column.name.clone(),
-        table_oid: info.table.oid,
-        column: index as i16 + 1,
-        type_oid: column.type_oid,
-        type_size: info.types[index].size(),
-        type_modifier: column.type_modifier,
-        format: Format::Text,
-    }
 }

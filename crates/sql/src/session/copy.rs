@@ -51,7 +51,7 @@ impl Session {
         let plan = InsertPlan { table: info, source, defaults, conflict: None, returning: Vec::new() };
         let binary = options.format == copy::CopyFormat::Binary;
         // From here on the statement cannot be planned again: its table must stay as it is.
-        self.pinned = Some(plan.table.table.clone());
+        self.pinned = vec![plan.table.table.clone()];
         let (shards, wait) = (self.shards_of_table(&plan.table.table), self.lock_wait());
         self.lock_tables(&shards[..1], vec![plan.table.table.storage], false, wait).await?;
         self.say(ClientResponse::CopyIn { binary, columns: columns.len() as u16 });

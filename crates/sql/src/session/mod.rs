@@ -57,8 +57,8 @@ pub struct Session {
     holds_snapshot: bool,
     /// The schema that the running statement was planned with.
     pub(crate) statement_schema: Option<SchemaVersion>,
-    /// The table that the running statement reads or changes.
-    pub(crate) pinned: Option<Arc<Table>>,
+    /// The tables that the running statement reads or changes.
+    pub(crate) pinned: Vec<Arc<Table>>,
     /// Counts statements, so that sequences know when to draw ahead.
     pub(crate) statements_run: u64,
     pub(crate) row_ids: u32,
@@ -97,7 +97,7 @@ impl Session {
             skipping: false,
             holds_snapshot: false,
             statement_schema: None,
-            pinned: None,
+            pinned: Vec::new(),
             statements_run: 0,
             row_ids: 0,
             conflict_attempts: 0,

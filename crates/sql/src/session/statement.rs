@@ -132,7 +132,8 @@ impl Session {
         self.statements_run += 1;
         self.statement_schema = Some(planned.schema);
         self.conflict_attempts = 0;
-        self.pinned = planned.table().cloned();
+        self.pinned.clear();
+        self.pinned.extend(planned.tables().cloned());
         if planned.writes() {
             run.sight.follower = false;
         } else if run.sight.follower {

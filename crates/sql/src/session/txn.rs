@@ -307,20 +307,25 @@ impl Session {
         }
     }
 
-    /// A schema change that left the running statement's table as it was does not disturb it: the statement goes on with the new
+    /// A schema change that left the running statement's tables as they were does not disturb it: the statement goes on with the new
     /// version. Every other error is handed back.
     pub(crate) async fn go_on(&mut self, error: CallError) -> Exec<()> {
         let CallError::StaleSchema(version) = error else { return Err(error) };
-        let Some(pinned) = self.pinned.clone().filter(|_| self.txn().ddl.is_none()) else { return Err(error) };
-        let catalog = self.backend.refresh_catalog(version).await?;
-        let same = |now: &Arc<crate::catalog::Table>| Ok::<_, Error>(store::table_row(now)? == store::table_row(&pinned)?);
-        match catalog.tables.get(&pinned.oid) {
-            Some(now) if same(now)? && self.statement_schema.is_none_or(|old| old < version) => {
-                self.statement_schema = Some(version);
-                Ok(())
-            }
-            _ => Err(error),
+        if self.pinned.is_empty() || self.txn().ddl.is_some() {
+            return Err(error);
         }
+        let catalog = self.backend.refresh_catalog(version).await?;
+        for pinned in &self.pinned {
+            match catalog.tables.get(&pinned.oid) {
+                Some(now) if store::table_row(now)? == store::table_row(pinned)? => {}
+                _ => return Err(error),
+            }
+        }
+        if self.statement_schema.is_some_and(|old| old >= version) {
+            return Err(error);
+        }
+        self.statement_schema = Some(version);
+        Ok(())
     }
 
     fn remember_keys(&mut self, shard: ShardId, keys: impl Iterator<Item = Key>) -> Result<()> {

@@ -68,7 +68,20 @@ impl In {
             .map(|arg| if arg.get_type(schema)? == carrier { Ok(arg) } else { arg.cast_to(&carrier, schema) })
             .collect::<Result<Vec<Expr>>>()?;
         let first = items.remove(0);
-        Ok(Some(Expr::InList(InList::new(Box::new(first), items, false))))
+        if items.iter().all(is_constant) {
+            return Ok(Some(Expr::InList(InList::new(Box::new(first), items, false))));
+        }
+        // The library takes two lists of the same column apart by how their items look, which says nothing of columns and of NULL.
+        Ok(items.into_iter().map(|item| first.clone().eq(item)).reduce(Expr::or))
+    }
+}
+
+/// A literal whose looks tell its value.
+fn is_constant(item: &Expr) -> bool {
+    match item {
+        Expr::Literal(value, _) => !value.is_null(),
+        Expr::Cast(cast) => is_constant(&cast.expr),
+        _ => false,
     }
 }
 

@@ -11,7 +11,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, FunctionalDependencies, Result};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
@@ -22,17 +22,9 @@ pub fn forget(plan: LogicalPlan) -> Result<LogicalPlan> {
     below(plan, false, false).map(|forgotten| forgotten.data)
 }
 
-/// The library's rules, and behind those that turn subqueries into joins one that forgets again: what such a subquery groups stands below a
-/// join only now.
-pub fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let mut rules = Optimizer::new().rules;
-    let last = rules.iter().position(|rule| rule.name() == "decorrelate_lateral_join").expect("a rule of the library");
-    rules.insert(last + 1, Arc::new(ForgetKeys));
-    rules
-}
-
+/// As [`forget`], for behind the rules that turn subqueries into joins: what such a subquery groups stands below a join only then.
 #[derive(Debug)]
-struct ForgetKeys;
+pub struct ForgetKeys;
 
 impl OptimizerRule for ForgetKeys {
     fn name(&self) -> &str {

@@ -1,5 +1,7 @@
 //! The engine: takes commands from sessions, runs each query as a task of its own runtime.
 
+use crate::dependencies::ForgetKeys;
+use crate::literals::PlainConstants;
 use crate::port::{Delivery, Outlet, Port};
 use crate::run;
 use base::{Error, Result};
@@ -7,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
 use futures::FutureExt;
 use sql::engine::{CHUNK_ROWS, EngineCommand, EngineEvent, QueryId, QueryJob, ScanId};
@@ -197,7 +200,20 @@ impl Machine {
             .with_config(config)
             .with_runtime_env(environment)
             .with_default_features()
-            .with_optimizer_rules(crate::dependencies::rules())
+            .with_optimizer_rules(rules())
             .build())
     }
+}
+
+/// The library's rules, with ours in their places.
+fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let place = |name: &str, rules: &[Arc<dyn OptimizerRule + Send + Sync>]| {
+        rules.iter().position(|rule| rule.name() == name).unwrap_or_else(|| panic!("the library has no rule {name}"))
+    };
+    let subqueries = place("decorrelate_lateral_join", &rules);
+    rules.insert(subqueries + 1, Arc::new(ForgetKeys));
+    let simplify = place("simplify_expressions", &rules);
+    rules.insert(simplify, Arc::new(PlainConstants));
+    rules
 }

@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod explain;
 mod functions;
+mod literals;
 mod names;
 mod native;
 mod operators;

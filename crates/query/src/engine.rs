@@ -2,6 +2,7 @@
 
 use crate::dependencies::ForgetKeys;
 use crate::literals::PlainConstants;
+use crate::outer::ForgetConstants;
 use crate::port::{Delivery, Outlet, Port};
 use crate::run;
 use base::{Error, Result};
@@ -10,6 +11,8 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use futures::FutureExt;
 use sql::engine::{CHUNK_ROWS, EngineCommand, EngineEvent, QueryId, QueryJob, ScanId};
@@ -201,8 +204,16 @@ impl Machine {
             .with_runtime_env(environment)
             .with_default_features()
             .with_optimizer_rules(rules())
+            .with_physical_optimizer_rules(physical_rules())
             .build())
     }
+}
+
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let sides = rules.iter().position(|rule| rule.name() == "join_selection").expect("a rule of the library");
+    rules.insert(sides + 1, Arc::new(ForgetConstants));
+    rules
 }
 
 /// The library's rules, with ours in their places.

@@ -8,7 +8,8 @@ use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 /// Steps that only move rows along.
-const SILENT: &[&str] = &["ProjectionExec", "CoalesceBatchesExec", "CoalescePartitionsExec", "RepartitionExec", "CooperativeExec"];
+const SILENT: &[&str] =
+    &["ProjectionExec", "CoalesceBatchesExec", "CoalescePartitionsExec", "RepartitionExec", "CooperativeExec", crate::outer::STEP];
 const NANOS_PER_MILLI: f64 = 1_000_000.0;
 
 /// `analyzed`: it has run, so its figures are shown.

@@ -25,6 +25,7 @@ mod literals;
 mod names;
 mod native;
 mod operators;
+mod outer;
 mod plan;
 mod port;
 mod range;

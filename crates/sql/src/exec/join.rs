@@ -38,6 +38,7 @@ impl Session {
         let wanted = left.map_or(u64::MAX, |left| left.saturating_add(skip));
         let mut read = 0;
         while let Some(chunk) = self.next_rows(&mut rows, &first.info, BATCH_ROWS, run).await? {
+            self.check_interrupt()?;
             read += chunk.len();
             let mut joined = Vec::with_capacity(chunk.len());
             for stored in chunk {

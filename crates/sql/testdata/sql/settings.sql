@@ -136,7 +136,6 @@ EXPLAIN ANALYZE SELECT v FROM t WHERE id = 1;
 -->   Filter: yes
 -->   Shard: s0
 --> Rows: 1
---> Execution Time: 0.000 ms
 --> EXPLAIN
 SELECT current_user, current_database();
 --> current_user | current_database

@@ -1,45 +1,95 @@
-//! A batch: events in order, chains whole or not at all, one code for each.
+//! A batch: events in order, chains whole or not at all, one outcome for each.
 
-use crate::books::{Books, Overlay};
+use crate::books::{Books, Kind};
 use crate::code::Code;
 use crate::model::{Account, AccountFlags, Transfer, TransferFlags};
+use crate::needs::{Needs, needs_of_event};
+use crate::overlay::Overlay;
 use crate::rules;
+use serde::{Deserialize, Serialize};
+
+/// The answer for one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub code: Code,
+    /// Nanoseconds: what the event was booked at; for [`Code::Exists`] what the one that is there was; else when it was refused.
+    pub timestamp: u64,
+}
 
 /// What a batch may consist of.
 pub trait Event {
+    const KIND: Kind;
     fn is_linked(&self) -> bool;
-    /// # Errors
-    /// The code that says why it was refused.
-    fn apply<B: Books>(&self, books: &mut B, timestamp: u64) -> Result<(), Code>;
+    fn is_imported(&self) -> bool;
+    /// Every check, then the change. A refusal changes nothing. `timestamp` is the time at which it is booked, unless it is imported.
+    fn apply<B: Books>(&self, books: &mut B, timestamp: u64) -> Outcome;
     /// The id to remember if it was refused for a passing reason.
     fn failing_id(&self) -> Option<u128>;
+    /// Adds what the event will read, as far as the event alone tells; for the rest see [`crate::needs_of_referred`].
+    fn needs(&self, needs: &mut Needs);
 }
 
 impl Event for Account {
+    const KIND: Kind = Kind::Account;
+
     fn is_linked(&self) -> bool {
         self.flags.has(AccountFlags::LINKED)
     }
 
-    fn apply<B: Books>(&self, books: &mut B, timestamp: u64) -> Result<(), Code> {
-        rules::open_account(books, self, timestamp)
+    fn is_imported(&self) -> bool {
+        self.flags.has(AccountFlags::IMPORTED)
+    }
+
+    fn apply<B: Books>(&self, books: &mut B, timestamp: u64) -> Outcome {
+        match rules::open_account(books, self, timestamp) {
+            Ok(timestamp) => Outcome { code: Code::Ok, timestamp },
+            Err(Code::Exists) => {
+                let there = books.account(self.id).map_or(timestamp, |there| there.timestamp);
+                Outcome { code: Code::Exists, timestamp: there }
+            }
+            Err(code) => Outcome { code, timestamp },
+        }
     }
 
     fn failing_id(&self) -> Option<u128> {
         None
     }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.account(self.id);
+        needs.account(self.parent);
+        needs.ledger(self.ledger);
+    }
 }
 
 impl Event for Transfer {
+    const KIND: Kind = Kind::Transfer;
+
     fn is_linked(&self) -> bool {
         self.flags.has(TransferFlags::LINKED)
     }
 
-    fn apply<B: Books>(&self, books: &mut B, timestamp: u64) -> Result<(), Code> {
-        rules::transfer(books, self, timestamp)
+    fn is_imported(&self) -> bool {
+        self.flags.has(TransferFlags::IMPORTED)
+    }
+
+    fn apply<B: Books>(&self, books: &mut B, timestamp: u64) -> Outcome {
+        match rules::transfer(books, self, timestamp) {
+            Ok(timestamp) => Outcome { code: Code::Ok, timestamp },
+            Err(Code::Exists) => {
+                let there = books.transfer(self.id).map_or(timestamp, |there| there.timestamp);
+                Outcome { code: Code::Exists, timestamp: there }
+            }
+            Err(code) => Outcome { code, timestamp },
+        }
     }
 
     fn failing_id(&self) -> Option<u128> {
         Some(self.id)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        needs_of_event(self, needs);
     }
 }
 
@@ -53,44 +103,73 @@ impl<'a, B: Books> Batch<'a, B> {
         Batch { books }
     }
 
-    /// Applies all events; event number `n` gets timestamp `first_timestamp + n`. One code for each, in order.
-    pub fn run<E: Event>(&mut self, events: &[E], first_timestamp: u64) -> Vec<Code> {
-        let mut codes = Vec::with_capacity(events.len());
+    /// Applies all events; event number `n` gets timestamp `first_timestamp + n`, in nanoseconds, or later if the books are already further. Imported
+    /// ones keep their own, which lie before that. One outcome for each, in order.
+    pub fn run<E: Event>(&mut self, events: &[E], first_timestamp: u64) -> Vec<Outcome> {
+        let first_timestamp = first_timestamp.max(self.books.last_timestamp(E::KIND).saturating_add(1));
+        let imports = events.first().is_some_and(E::is_imported);
+        let mut outcomes = Vec::with_capacity(events.len());
         let mut start = 0;
         while start < events.len() {
-            let linked = events[start..].iter().take_while(|event| event.is_linked()).count();
-            let end = start + linked + 1;
-            if end > events.len() {
-                // The batch ended inside the chain: its last event is to blame.
-                codes.extend((start..events.len() - 1).map(|_| Code::LinkedEventFailed));
-                codes.push(Code::LinkedChainOpen);
-                break;
+            let timestamp = first_timestamp.saturating_add(start as u64);
+            if !events[start].is_linked() {
+                // All checks of an event come before its first change, so it needs no layer that can be dropped.
+                let outcome = apply(self.books, &events[start], imports, timestamp);
+                self.remember(&events[start], outcome.code);
+                outcomes.push(outcome);
+                start += 1;
+                continue;
             }
-            codes.extend(self.chain(&events[start..end], first_timestamp + start as u64));
+            let linked = events[start..].iter().take_while(|event| event.is_linked()).count();
+            let end = (start + linked + 1).min(events.len());
+            self.chain(&events[start..end], imports, timestamp, &mut outcomes);
             start = end;
         }
-        assert_eq!(codes.len(), events.len(), "each event gets one code");
-        codes
+        assert_eq!(outcomes.len(), events.len(), "each event gets one outcome");
+        outcomes
     }
 
-    /// A single event is a chain of one.
-    fn chain<E: Event>(&mut self, events: &[E], first_timestamp: u64) -> Vec<Code> {
-        let mut overlay = Overlay::new(self.books);
-        let mut failure = None;
-        for (index, event) in events.iter().enumerate() {
-            if let Err(code) = event.apply(&mut overlay, first_timestamp + index as u64) {
-                failure = Some((index, code));
-                break;
+    fn chain<E: Event>(&mut self, events: &[E], imports: bool, first_timestamp: u64, outcomes: &mut Vec<Outcome>) {
+        let last = events.len() - 1;
+        let at = |index: usize| first_timestamp.saturating_add(index as u64);
+        let start = outcomes.len();
+        let mut failed = None;
+        if events[last].is_linked() {
+            // The batch ended inside the chain: its last event is to blame.
+            failed = Some((last, Outcome { code: Code::LinkedChainOpen, timestamp: at(last) }));
+        } else {
+            let mut overlay = Overlay::new(self.books);
+            for (index, event) in events.iter().enumerate() {
+                let outcome = apply(&mut overlay, event, imports, at(index));
+                if outcome.code != Code::Ok {
+                    failed = Some((index, outcome));
+                    break;
+                }
+                outcomes.push(outcome);
+            }
+            if failed.is_none() {
+                overlay.accept();
             }
         }
-        let Some((failed, code)) = failure else {
-            overlay.accept();
-            return vec![Code::Ok; events.len()];
-        };
-        drop(overlay);
-        if let (true, Some(id)) = (code.is_passing(), events[failed].failing_id()) {
+        if let Some((culprit, outcome)) = failed {
+            outcomes.truncate(start);
+            outcomes.extend((0..=last).map(|index| Outcome { code: Code::LinkedEventFailed, timestamp: at(index) }));
+            outcomes[start + culprit] = outcome;
+            self.remember(&events[culprit], outcome.code);
+        }
+    }
+
+    fn remember<E: Event>(&mut self, event: &E, code: Code) {
+        if let (true, Some(id)) = (code.is_passing(), event.failing_id()) {
             self.books.put_failed(id);
         }
-        (0..events.len()).map(|index| if index == failed { code } else { Code::LinkedEventFailed }).collect()
+    }
+}
+
+fn apply<B: Books, E: Event>(books: &mut B, event: &E, imports: bool, timestamp: u64) -> Outcome {
+    match (imports, event.is_imported()) {
+        (true, false) => Outcome { code: Code::ImportedExpected, timestamp },
+        (false, true) => Outcome { code: Code::ImportedNotExpected, timestamp },
+        _ => event.apply(books, timestamp),
     }
 }

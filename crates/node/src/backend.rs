@@ -106,6 +106,11 @@ impl Backend for NodeBackend {
         self.state.id
     }
 
+    fn ledger_time(&self, floor: u64, count: u32) -> u64 {
+        let core = &mut *self.core.borrow_mut();
+        core.ledger_clock.take(core.config.node, core.now.wall.0 * 1_000, floor, count)
+    }
+
     fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.core.borrow().catalog.current)
     }

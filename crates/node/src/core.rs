@@ -8,6 +8,7 @@ use crate::catalog::CatalogCache;
 use crate::commits::Machine;
 use crate::config::NodeConfig;
 use crate::event::{Effect, Event, QUIET_TICK_MICROS, Report};
+use crate::ledger_clock::LedgerClock;
 use crate::limits::POLLS_PER_STEP;
 use crate::local::LocalStore;
 use crate::log::NodeLog;
@@ -49,6 +50,7 @@ pub(crate) struct Core {
     pub now: Now,
     pub prng: Prng,
     pub clock: HybridClock,
+    pub ledger_clock: LedgerClock,
     pub log: NodeLog,
     pub stores: Arc<dyn RowStores>,
     pub local: LocalStore,

@@ -5,6 +5,7 @@ use crate::config::{NodeConfig, Start};
 use crate::core::{Core, Rounds};
 use crate::downgrade::KEEPER;
 use crate::event::{Effect, Event, QUIET_TICK_MICROS, TICK_MICROS};
+use crate::ledger_clock::LedgerClock;
 use crate::limits::POLLS_PER_STEP;
 use crate::local::{LOCAL, LocalStore};
 use crate::log::NodeLog;
@@ -204,6 +205,7 @@ fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, 
         config,
         now,
         clock: HybridClock::default(),
+        ledger_clock: LedgerClock::default(),
         log: NodeLog::new(log),
         stores,
         local,

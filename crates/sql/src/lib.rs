@@ -15,6 +15,7 @@ pub mod exec;
 pub mod expr;
 pub mod functions;
 pub mod key;
+pub mod ledger;
 pub mod parse;
 pub mod plan;
 pub mod row;

@@ -15,7 +15,7 @@ pub enum Relation {
 }
 
 /// Schemas that only Florin writes to.
-pub const SYSTEM_SCHEMAS: [&str; 3] = ["pg_catalog", "information_schema", "florin"];
+pub const SYSTEM_SCHEMAS: [&str; 4] = ["pg_catalog", "information_schema", "florin", crate::ledger::SCHEMA];
 
 pub fn undefined_table(name: &RelationName) -> Error {
     Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))

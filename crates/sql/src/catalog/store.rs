@@ -4,6 +4,7 @@
 
 use super::{Catalog, Check, Column, Identity, Index, Role, Schema, Sequence, Table};
 use crate::key::prefix_range;
+use crate::ledger::tables::{self, Ledger};
 use crate::types::{Type, stored};
 use crate::value::Value;
 use base::{Error, Result, SchemaVersion, SqlState, StorageId, Version};
@@ -358,6 +359,10 @@ pub fn bootstrap(system: bool) -> Vec<Write> {
     const HOLDS: &str = "built-in descriptors can be encoded";
     let counters = Counters { version, next_oid: FIRST_OID, next_storage: FIRST_STORAGE };
     writes.push(write(counters_key(), counters_row(&counters).expect(HOLDS)));
+    writes.push(write(schema_key(tables::schema().oid), schema_row(&tables::schema()).expect(HOLDS)));
+    for table in Ledger::ALL.into_iter().map(Ledger::table) {
+        writes.push(write(table_key(table.oid), table_row(&table).expect(HOLDS)));
+    }
     for (oid, name) in [(11, "pg_catalog"), (2200, "public"), (13_000, "information_schema"), (13_001, "florin")] {
         let schema = Schema { oid, name: name.to_owned(), ..Schema::default() };
         writes.push(write(schema_key(oid), schema_row(&schema).expect(HOLDS)));
@@ -378,7 +383,7 @@ mod tests {
         let rows = writes.iter().filter(|w| w.key != SCHEMA_KEY).map(|w| (&w.key[..], &w.row.as_ref().expect("all are written")[..]));
         let catalog = decode(rows).expect("reads what it wrote");
         assert_eq!(catalog.version, SchemaVersion(1));
-        assert_eq!(catalog.schemas.keys().collect::<Vec<_>>(), ["florin", "information_schema", "pg_catalog", "public"]);
+        assert_eq!(catalog.schemas.keys().collect::<Vec<_>>(), ["florin", "information_schema", "ledger", "pg_catalog", "public"]);
         assert!(catalog.roles[FIRST_ROLE].superuser);
         assert_eq!(bootstrap(false).len(), 1);
     }

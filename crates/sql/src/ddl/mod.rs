@@ -265,6 +265,10 @@ impl Session {
             }
             return Err(crate::catalog::lookup::undefined_table(name).into());
         };
+        check_not_system(match &found {
+            Relation::Table(table) | Relation::Index(table, _) => &table.schema,
+            Relation::Sequence(sequence) => &sequence.schema,
+        })?;
         match found {
             Relation::Table(table) => {
                 self.check_free(&table.schema, to, false)?;

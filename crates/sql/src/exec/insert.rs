@@ -89,6 +89,13 @@ impl Session {
         run: &mut Run,
     ) -> Exec<()> {
         let info = &*plan.table;
+        if info.table.schema == crate::ledger::SCHEMA {
+            for recorded in Box::pin(self.insert_into_ledger(plan, rows, run)).await? {
+                changed.rows += 1;
+                self.return_row(&plan.returning, &recorded, changed, run)?;
+            }
+            return Ok(());
+        }
         let mut batch = Vec::with_capacity(rows.len());
         for values in rows {
             self.check_row(info, &values, run)?;

@@ -11,8 +11,8 @@ pub struct AdminPlan {
     pub arguments: Vec<Expr>,
 }
 
-/// The one function that the query calls and does nothing else, if it is such a function.
-fn only_call(query: &ast::Query) -> Option<(&ast::Function, Option<&ast::Ident>)> {
+/// The one function of a schema that the query calls and does nothing else: its name, the call, and the name given to the answer.
+pub fn only_call<'a>(query: &'a ast::Query, schema: &str) -> Option<(String, &'a ast::Function, Option<&'a ast::Ident>)> {
     let SetExpr::Select(select) = &*query.body else { return None };
     if query.with.is_some()
         || query.order_by.is_some()
@@ -29,14 +29,16 @@ fn only_call(query: &ast::Query) -> Option<(&ast::Function, Option<&ast::Ident>)
     };
     let ast::Expr::Function(function) = expr else { return None };
     let parts: Vec<String> = function.name.0.iter().filter_map(|part| part.as_ident()).map(fold_identifier).collect();
-    matches!(parts.as_slice(), [schema, _] if schema == "florin").then_some((function, alias))
+    match parts.as_slice() {
+        [named, name] if named == schema => Some((name.clone(), function, alias)),
+        _ => None,
+    }
 }
 
 impl Planner<'_> {
     /// `None` if the query is no call of an administrative function.
     pub fn admin(&self, query: &ast::Query, parameters: &mut Parameters) -> Planning<Option<(AdminPlan, Vec<Field>)>> {
-        let Some((function, alias)) = only_call(query) else { return Ok(None) };
-        let command = function.name.0.last().and_then(|part| part.as_ident()).map(fold_identifier).unwrap_or_default();
+        let Some((command, function, alias)) = only_call(query, "florin") else { return Ok(None) };
         let scope = Scope::empty();
         let mut binder = Binder::new(&scope, parameters);
         let mut arguments = Vec::new();

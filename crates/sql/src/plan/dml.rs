@@ -114,6 +114,11 @@ impl Planner<'_> {
         let defaults = self.defaults(&table)?;
         let conflict = match &insert.on {
             None => None,
+            Some(_) if table.table.schema == crate::ledger::SCHEMA => {
+                return Err(Error::unsupported("ON CONFLICT on a table of the ledger")
+                    .with_hint("A transfer that exists with the same contents is no conflict: send it with ledger.transfer or ledger.create_transfers.")
+                    .into());
+            }
             Some(ast::OnInsert::OnConflict(clause)) => Some(self.conflict(&table, alias.as_deref(), clause, parameters)?),
             Some(_) => return Err(Error::new(SqlState::SYNTAX_ERROR, "ON DUPLICATE KEY UPDATE is not PostgreSQL's").into()),
         };
@@ -343,7 +348,11 @@ impl Planner<'_> {
         let ast::TableFactor::Table { name, alias, .. } = &table.relation else {
             return Err(Error::new(SqlState::SYNTAX_ERROR, "the target of a change is a table").into());
         };
-        Ok((self.target(name)?, alias.as_ref().map(|alias| fold_identifier(&alias.name))))
+        let target = self.target(name)?;
+        if target.table.schema == crate::ledger::SCHEMA {
+            return Err(crate::ledger::only_by_functions(&target.table.name).into());
+        }
+        Ok((target, alias.as_ref().map(|alias| fold_identifier(&alias.name))))
     }
 
     pub fn delete(&self, delete: &ast::Delete, parameters: &mut Parameters) -> Result<(DeletePlan, Option<Vec<Field>>)> {

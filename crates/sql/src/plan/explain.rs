@@ -16,6 +16,7 @@ impl Session {
         let mut lines = Vec::new();
         match &planned.plan {
             Plan::Engine(_) => lines.push("Vectorised engine".to_owned()),
+            Plan::Ledger(_) => lines.push("Ledger Call".to_owned()),
             Plan::Admin(_) | Plan::Utility(_) | Plan::Definition(_) | Plan::Empty => lines.push("Utility statement".to_owned()),
             Plan::Select(plan) => self.explain_select(plan, run, &mut lines)?,
             Plan::Insert(plan) => {

@@ -16,6 +16,7 @@ pub mod table;
 
 use crate::client::{Field, Format};
 use crate::expr::{BindError, Expr, Parameters};
+use crate::ledger::call::CallPlan;
 use crate::parse::Statement;
 use crate::parse::utility::{Copy, CopySource, Utility};
 use crate::types::Type;
@@ -42,6 +43,8 @@ pub enum Plan {
     Engine(Arc<ast::Query>),
     /// A command of the cluster layer.
     Admin(Box<admin::AdminPlan>),
+    /// A call of one of the ledger's functions.
+    Ledger(Box<CallPlan>),
     /// An empty text.
     Empty,
     /// Executed from its parse tree.
@@ -78,6 +81,7 @@ impl Planned {
             Plan::Select(select) => select.lock.is_some(),
             // A transaction of its own, which the session's does not know.
             Plan::Admin(_) | Plan::Engine(_) | Plan::Empty => false,
+            Plan::Ledger(call) => call.function.writes(),
             Plan::Insert(_) | Plan::Update(_) | Plan::Delete(_) | Plan::Definition(_) => true,
             Plan::Utility(utility) => utility_writes(utility),
         }
@@ -126,6 +130,9 @@ impl Planner<'_> {
                 let told = parameters.clone();
                 if let Some((plan, fields)) = self.admin(query, parameters)? {
                     return Ok(Answer::Planned { plan: Plan::Admin(Box::new(plan)), fields: Some(fields) });
+                }
+                if let Some((plan, fields)) = self.ledger_call(query, parameters)? {
+                    return Ok(Answer::Planned { plan: Plan::Ledger(Box::new(plan)), fields: Some(fields) });
                 }
                 match self.select(query, locks, parameters) {
                     Ok((plan, fields)) => (Plan::Select(Box::new(plan)), Some(fields)),

@@ -38,6 +38,9 @@ impl Session {
         };
         let path = self.settings.parsed().search_path.clone();
         let table = self.look_up(|catalog, path| catalog.table(name, path)).await?;
+        if table.schema == crate::ledger::SCHEMA {
+            return Err(crate::ledger::only_by_functions(&table.name).into());
+        }
         let info = Arc::new(TableInfo::new(table).map_err(Error::from)?);
         let columns = copied_columns(&info, columns.as_deref())?;
         let options = options(copy, &info, &columns)?;

@@ -184,6 +184,7 @@ impl Session {
                 Ok(changes("DELETE", changed, planned))
             }
             Plan::Admin(plan) => Ok(Started::Rows(Box::pin(self.run_admin(plan, run)).await?, Tag::Count("SELECT"))),
+            Plan::Ledger(plan) => Ok(Started::Rows(Box::pin(self.run_ledger_call(plan, run)).await?, Tag::Count("SELECT"))),
             Plan::Empty => Ok(Started::Done(String::new())),
             Plan::Utility(utility) => Box::pin(self.run_utility(utility, run)).await,
             Plan::Definition(statement) => {
@@ -274,6 +275,7 @@ fn read_only(planned: &Planned) -> Error {
         Plan::Update(_) => "UPDATE",
         Plan::Delete(_) => "DELETE",
         Plan::Select(_) => "SELECT FOR UPDATE",
+        Plan::Ledger(_) => "a function of the ledger that writes",
         Plan::Utility(_) => "COPY FROM or a change of the schema",
         _ => "a change of the schema",
     };

@@ -40,6 +40,7 @@ pub struct Inner {
     pub links: BTreeMap<u64, Link>,
     txns: u64,
     random: u64,
+    ledger_time: u64,
     /// Requests that shards answered, for tests of how many a statement takes.
     pub calls: Vec<&'static str>,
     /// The next requests of this kind fail as if their leader were lost.
@@ -69,6 +70,7 @@ impl World {
             links: BTreeMap::new(),
             txns: 0,
             random: 7,
+            ledger_time: 0,
             calls: Vec::new(),
             lose: Vec::new(),
         };
@@ -175,6 +177,13 @@ impl Backend for MapNode {
         let mut inner = self.inner.borrow_mut();
         inner.random = inner.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         inner.random
+    }
+
+    fn ledger_time(&self, floor: u64, count: u32) -> u64 {
+        let mut inner = self.inner.borrow_mut();
+        let first = (inner.micros * 1_000).max(floor + 1).max(inner.ledger_time);
+        inner.ledger_time = first + u64::from(count);
+        first
     }
 
     fn session(&self) -> SessionId {

@@ -1,0 +1,366 @@
+//! What a batch will touch, read under locks; and what it changed, put into the transaction's buffer.
+//!
+//! Locks are taken in one order, ids of transfers first, then what they refer to, then accounts, each in the order of keys: batches of their own
+//! transactions never wait for each other in a circle.
+
+use super::rows::{self, State, StoredAccount};
+use super::tables::Ledger as Table;
+use crate::exec::write::encode;
+use crate::exec::{Run, Stored};
+use crate::key;
+use crate::plan::table::{TableInfo, key_of};
+use crate::session::Session;
+use crate::session::txn::Exec;
+use crate::types::Type;
+use crate::value::Value;
+use base::{Result, ShardId, Version};
+use ledger::{Account, Books, Entry, Event, Kind, Ledger, Needs, PendingState, Transfer};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+use storage::access::{BASE_GUARDED, Key, LockMode};
+
+/// The ledger's tables as plans need them: they are the same in every cluster.
+static TABLES: LazyLock<Vec<TableInfo>> = LazyLock::new(|| {
+    let info = |table: Table| TableInfo::new(Arc::new(table.table())).expect("a built-in descriptor is sound");
+    Table::ALL.into_iter().map(info).collect()
+});
+
+pub fn info(table: Table) -> &'static TableInfo {
+    &TABLES[table as usize]
+}
+
+/// Something read, or made by the batch.
+struct Held<T> {
+    /// `None`: there was none.
+    value: Option<T>,
+    /// The version that was read, as the commit wants to find it.
+    base: Version,
+    changed: bool,
+}
+
+/// Rows of one table by id, with the ids of those that changed in the order in which they did.
+struct Rows<T> {
+    held: FxHashMap<u128, Held<T>>,
+    changed: Vec<u128>,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Rows<T> {
+        Rows { held: FxHashMap::default(), changed: Vec::new() }
+    }
+}
+
+impl<T> Rows<T> {
+    fn read(&mut self, id: u128, stored: Option<&Stored>, decode: impl FnOnce(&[Value]) -> Result<T>, table: Table) -> Result<()> {
+        let base = stored.map_or(Version::ZERO, |stored| stored.version);
+        let value = stored.map(|stored| decode(&info(table).layout.decode(&stored.row)?)).transpose()?;
+        self.held.insert(id, Held { value, base, changed: false });
+        Ok(())
+    }
+
+    fn get(&self, id: u128) -> Option<&T> {
+        self.held.get(&id)?.value.as_ref()
+    }
+
+    /// What is about to change.
+    fn get_mut(&mut self, id: u128) -> Option<&mut T> {
+        let held = self.held.get_mut(&id)?;
+        let value = held.value.as_mut()?;
+        if !std::mem::replace(&mut held.changed, true) {
+            self.changed.push(id);
+        }
+        Some(value)
+    }
+
+    fn put(&mut self, id: u128, value: T) {
+        let held = self.held.entry(id).or_insert(Held { value: None, base: Version::ZERO, changed: false });
+        held.value = Some(value);
+        if !std::mem::replace(&mut held.changed, true) {
+            self.changed.push(id);
+        }
+    }
+
+    fn changes(&self) -> impl Iterator<Item = (u128, &T, Version)> {
+        self.changed.iter().filter_map(|id| {
+            let held = &self.held[id];
+            Some((*id, held.value.as_ref()?, held.base))
+        })
+    }
+}
+
+/// The part of the books that a batch works on.
+#[derive(Default)]
+pub struct Loaded {
+    accounts: Rows<StoredAccount>,
+    transfers: Rows<Transfer>,
+    states: Rows<State>,
+    refused: Rows<()>,
+    ledgers: FxHashMap<u32, Ledger>,
+    entries: Vec<Entry>,
+    /// The newest timestamp of the accounts, and of what the batch booked: those to come are above it.
+    last: u64,
+}
+
+impl Loaded {
+    pub fn floor(&self) -> u64 {
+        self.last
+    }
+
+    pub fn stored_ledger(&self, id: u32) -> Option<&Ledger> {
+        self.ledgers.get(&id)
+    }
+
+    /// The ledger of the first account that the transfer names; 0 if there is none.
+    pub fn ledger_of(&self, transfer: &Transfer) -> u32 {
+        let accounts = transfer.each_leg().map(|leg| leg.account);
+        accounts.filter_map(|id| self.accounts.get(id)).map(|stored| stored.account.ledger).next().unwrap_or(0)
+    }
+
+    fn state(&self, transfer: u128) -> State {
+        self.states.get(transfer).copied().unwrap_or_default()
+    }
+}
+
+impl Books for Loaded {
+    fn account(&self, id: u128) -> Option<&Account> {
+        self.accounts.get(id).map(|stored| &stored.account)
+    }
+
+    fn transfer(&self, id: u128) -> Option<&Transfer> {
+        self.transfers.get(id)
+    }
+
+    fn pending_state(&self, transfer: u128) -> Option<PendingState> {
+        self.state(transfer).pending
+    }
+
+    fn has_failed(&self, transfer: u128) -> bool {
+        self.refused.get(transfer).is_some()
+    }
+
+    fn reversed(&self, transfer: u128) -> u128 {
+        self.state(transfer).reversed
+    }
+
+    fn ledger(&self, id: u32) -> Option<&Ledger> {
+        self.ledgers.get(&id)
+    }
+
+    fn last_timestamp(&self, _: Kind) -> u64 {
+        self.last
+    }
+
+    fn account_mut(&mut self, id: u128) -> Option<&mut Account> {
+        self.accounts.get_mut(id).map(|stored| &mut stored.account)
+    }
+
+    fn put_account(&mut self, account: Account) {
+        let changed = self.accounts.get(account.id).map_or(account.timestamp, |stored| stored.changed);
+        self.accounts.put(account.id, StoredAccount { account, changed });
+    }
+
+    fn put_transfer(&mut self, transfer: Transfer) {
+        self.transfers.put(transfer.id, transfer);
+    }
+
+    fn put_pending_state(&mut self, transfer: u128, pending: PendingState) {
+        let state = self.state(transfer);
+        self.states.put(transfer, State { pending: Some(pending), ..state });
+    }
+
+    fn put_failed(&mut self, transfer: u128) {
+        self.refused.put(transfer, ());
+    }
+
+    fn put_reversed(&mut self, transfer: u128, reversed: u128) {
+        let state = self.state(transfer);
+        self.states.put(transfer, State { reversed, ..state });
+    }
+
+    fn put_entry(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    fn put_last_timestamp(&mut self, _: Kind, timestamp: u64) {
+        self.last = self.last.max(timestamp);
+    }
+}
+
+fn id_key(table: Table, id: u128) -> Result<Key> {
+    let mut suffix = Vec::with_capacity(20);
+    key::encode(&Value::Uuid(id), Type::Uuid, &mut suffix)?;
+    key_of(info(table).table.storage, &suffix)
+}
+
+impl Session {
+    /// Where a row of a table with this id for its key lives.
+    fn place_of_id(&self, table: Table, id: u128) -> Result<(ShardId, Key)> {
+        Ok((self.shard_of_id(id)?, id_key(table, id)?))
+    }
+
+    fn shard_of_id(&self, id: u128) -> Result<ShardId> {
+        Ok(self.backend.shard_of(key::slot_of([(&Value::Uuid(id), Type::Uuid)])?))
+    }
+
+    async fn lock_ids(&mut self, table: Table, ids: &BTreeSet<u128>, mode: LockMode, run: &mut Run) -> Exec<Vec<Option<Stored>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = ids.iter().map(|id| self.place_of_id(table, *id)).collect::<Result<Vec<_>>>()?;
+        let wait = self.lock_wait();
+        self.fetch(&keys, Some(mode), wait, run).await
+    }
+
+    /// Reads and locks all that the events may look at or change.
+    pub(super) async fn load_books<E: Event>(&mut self, events: &[E], run: &mut Run) -> Exec<Loaded> {
+        let mut needs = Needs::default();
+        for event in events {
+            event.needs(&mut needs);
+        }
+        self.load_needs(needs, run).await
+    }
+
+    pub(super) async fn load_needs(&mut self, mut needs: Needs, run: &mut Run) -> Exec<Loaded> {
+        self.pinned = Table::ALL.into_iter().map(|table| info(table).table.clone()).collect();
+        let mut loaded = Loaded::default();
+        let transfers: BTreeSet<u128> = needs.transfers.iter().collect();
+        let found = self.lock_ids(Table::Transfers, &transfers, LockMode::Update, run).await?;
+        for (id, stored) in transfers.iter().zip(&found) {
+            loaded.transfers.read(*id, stored.as_ref(), rows::transfer, Table::Transfers)?;
+            if let Some(transfer) = loaded.transfers.get(*id) {
+                ledger::needs_of_referred(transfer, &mut needs);
+            }
+        }
+        let there: BTreeSet<u128> = transfers.iter().copied().filter(|id| loaded.transfers.get(*id).is_some()).collect();
+        let found = self.lock_ids(Table::TransferStates, &there, LockMode::Update, run).await?;
+        for (id, stored) in there.iter().zip(&found) {
+            loaded.states.read(*id, stored.as_ref(), rows::state, Table::TransferStates)?;
+        }
+        let absent: BTreeSet<u128> = transfers.difference(&there).copied().collect();
+        let found = self.lock_ids(Table::Refused, &absent, LockMode::Update, run).await?;
+        for (id, stored) in absent.iter().zip(&found) {
+            loaded.refused.read(*id, stored.as_ref(), |_| Ok(()), Table::Refused)?;
+        }
+        self.load_accounts(&needs, &mut loaded, run).await?;
+        Ok(loaded)
+    }
+
+    async fn load_accounts(&mut self, needs: &Needs, loaded: &mut Loaded, run: &mut Run) -> Exec<()> {
+        let ledgers: BTreeSet<u32> = needs.ledgers.iter().collect();
+        self.load_ledgers(&ledgers, LockMode::Share, loaded, run).await?;
+        let accounts: BTreeSet<u128> = needs.accounts.iter().collect();
+        let found = self.lock_ids(Table::Accounts, &accounts, LockMode::Update, run).await?;
+        for (id, stored) in accounts.iter().zip(&found) {
+            loaded.accounts.read(*id, stored.as_ref(), rows::account, Table::Accounts)?;
+            loaded.last = loaded.last.max(loaded.accounts.get(*id).map_or(0, |stored| stored.changed));
+        }
+        Ok(())
+    }
+
+    /// Ledgers without a name are as good as those with one: they have no row.
+    pub(super) async fn load_ledgers(&mut self, ids: &BTreeSet<u32>, mode: LockMode, loaded: &mut Loaded, run: &mut Run) -> Exec<Vec<Version>> {
+        let shard = self.backend.shard_of(base::SlotId(0));
+        let keys = ids.iter().map(|id| Ok((shard, ledger_key(*id)?))).collect::<Result<Vec<_>>>()?;
+        let wait = self.lock_wait();
+        let found = self.fetch(&keys, Some(mode), wait, run).await?;
+        for (id, stored) in ids.iter().zip(&found) {
+            if let Some(stored) = stored {
+                loaded.ledgers.insert(*id, rows::ledger(&info(Table::Ledgers).layout.decode(&stored.row)?)?);
+            }
+        }
+        Ok(found.iter().map(|stored| stored.as_ref().map_or(Version::ZERO, |stored| stored.version)).collect())
+    }
+
+    pub(super) fn put_ledger(&mut self, ledger: &Ledger, base: Version) -> Result<()> {
+        let shard = self.backend.shard_of(base::SlotId(0));
+        self.put_ledger_row(Table::Ledgers, shard, ledger_key(ledger.id)?, &rows::of_ledger(ledger)?, base)
+    }
+
+    fn put_ledger_row(&mut self, table: Table, shard: ShardId, key: Key, values: &[Value], base: Version) -> Result<()> {
+        let row = encode(info(table), values)?;
+        self.txn().buffer.put(shard, key, Some(row), base);
+        Ok(())
+    }
+
+    /// Puts all that the batch changed into the transaction's buffer. `timestamp`: of the batch, for what was refused.
+    pub(super) async fn keep(&mut self, mut loaded: Loaded, timestamp: u64) -> Exec<()> {
+        let entries = std::mem::take(&mut loaded.entries);
+        for entry in &entries {
+            if let Some(held) = loaded.accounts.held.get_mut(&entry.account)
+                && let Some(stored) = &mut held.value
+            {
+                stored.changed = stored.changed.max(entry.timestamp);
+            }
+        }
+        self.put_entries_of_ledger(&entries)?;
+        for (id, stored, base) in loaded.accounts.changes() {
+            let (shard, key) = self.place_of_id(Table::Accounts, id)?;
+            self.put_ledger_row(Table::Accounts, shard, key, &rows::of_account(stored)?, base)?;
+        }
+        for (id, transfer, base) in loaded.transfers.changes() {
+            let (shard, key) = self.place_of_id(Table::Transfers, id)?;
+            self.put_ledger_row(Table::Transfers, shard, key, &rows::of_transfer(transfer)?, base)?;
+        }
+        for (id, (), base) in loaded.refused.changes() {
+            let (shard, key) = self.place_of_id(Table::Refused, id)?;
+            self.put_ledger_row(Table::Refused, shard, key, &rows::of_refused(id, timestamp)?, base)?;
+        }
+        self.put_states(&loaded)?;
+        self.stage_if_large().await
+    }
+
+    fn put_states(&mut self, loaded: &Loaded) -> Result<()> {
+        for (id, state, base) in loaded.states.changes() {
+            let (shard, key) = self.place_of_id(Table::TransferStates, id)?;
+            let expires = loaded.transfers.get(id).and_then(Transfer::expires);
+            self.put_ledger_row(Table::TransferStates, shard, key, &rows::of_state(id, &State { expires, ..*state })?, base)?;
+            let Some(expires) = expires else { continue };
+            let key = expiry_key(expires, id)?;
+            match state.pending {
+                Some(PendingState::Pending) => {
+                    self.put_ledger_row(Table::Expiries, shard, key, &rows::of_expiry(expires, id)?, BASE_GUARDED)?;
+                }
+                _ => self.txn().buffer.put(shard, key, None, BASE_GUARDED),
+            }
+        }
+        Ok(())
+    }
+
+    fn put_entries_of_ledger(&mut self, entries: &[Entry]) -> Result<()> {
+        let (mut transfer, mut numbers) = ((0, 0), FxHashMap::<u128, i32>::default());
+        for entry in entries {
+            if std::mem::replace(&mut transfer, (entry.transfer, entry.timestamp)) != (entry.transfer, entry.timestamp) {
+                numbers.clear();
+            }
+            let number = numbers.entry(entry.account).or_insert(0);
+            let key = entry_key(entry, *number)?;
+            let values = rows::of_entry(entry, *number)?;
+            *number += 1;
+            let shard = self.shard_of_id(entry.account)?;
+            self.put_ledger_row(Table::Entries, shard, key, &values, BASE_GUARDED)?;
+        }
+        Ok(())
+    }
+}
+
+fn ledger_key(id: u32) -> Result<Key> {
+    let mut suffix = Vec::with_capacity(12);
+    key::encode(&Value::Int8(i64::from(id)), Type::Int8, &mut suffix)?;
+    key_of(info(Table::Ledgers).table.storage, &suffix)
+}
+
+fn entry_key(entry: &Entry, number: i32) -> Result<Key> {
+    let mut suffix = Vec::with_capacity(40);
+    key::encode(&Value::Uuid(entry.account), Type::Uuid, &mut suffix)?;
+    key::encode(&Value::Int8(entry.timestamp as i64), Type::Int8, &mut suffix)?;
+    key::encode(&Value::Int4(number), Type::Int4, &mut suffix)?;
+    key_of(info(Table::Entries).table.storage, &suffix)
+}
+
+fn expiry_key(expires: u64, id: u128) -> Result<Key> {
+    let mut suffix = Vec::with_capacity(32);
+    key::encode(&Value::Int8(expires as i64), Type::Int8, &mut suffix)?;
+    key::encode(&Value::Uuid(id), Type::Uuid, &mut suffix)?;
+    key_of(info(Table::Expiries).table.storage, &suffix)
+}

@@ -1,0 +1,162 @@
+//! Calls of the ledger's functions. Those that move money stand alone in a SELECT: `SELECT ledger.create_transfers($1)`.
+
+use super::tables::{self, Ledger};
+use crate::client::Field;
+use crate::expr::{Binder, Expr, Parameters, Scope, fold_identifier};
+use crate::plan::{Planner, Planning, field};
+use crate::types::Type;
+use base::{Error, SqlState};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    CreateAccounts,
+    CreateTransfers,
+    Transfer,
+    Post,
+    OpenAccount,
+    DefineLedger,
+    ClosePeriod,
+    Expire,
+    Audit,
+}
+
+/// A parameter of a function: its name, its type, whether a call may leave it out.
+type Argument = (&'static str, Type, bool);
+
+const OPTIONAL: bool = true;
+const REQUIRED: bool = false;
+
+const BATCH: &[Argument] = &[("batch", Type::Bytea, REQUIRED)];
+const DOCUMENT: &[Argument] = &[("document", Type::Jsonb, REQUIRED)];
+const TRANSFER: &[Argument] = &[
+    ("id", Type::Uuid, REQUIRED),
+    ("debit_account", Type::Uuid, REQUIRED),
+    ("credit_account", Type::Uuid, REQUIRED),
+    ("amount", Type::Numeric, REQUIRED),
+    ("ledger", Type::Int8, OPTIONAL),
+    ("code", Type::Int4, OPTIONAL),
+    ("flags", Type::Int4, OPTIONAL),
+    ("refers_to", Type::Uuid, OPTIONAL),
+    ("timeout", Type::Int8, OPTIONAL),
+    ("effective", Type::TimestampTz, OPTIONAL),
+    ("value_date", Type::Date, OPTIONAL),
+    ("metadata", Type::Jsonb, OPTIONAL),
+];
+const PERIOD: &[Argument] = &[("ledger", Type::Int8, REQUIRED), ("through", Type::TimestampTz, REQUIRED)];
+
+impl Function {
+    const ALL: [(&'static str, Function); 9] = [
+        ("create_accounts", Function::CreateAccounts),
+        ("create_transfers", Function::CreateTransfers),
+        ("transfer", Function::Transfer),
+        ("post", Function::Post),
+        ("open_account", Function::OpenAccount),
+        ("define", Function::DefineLedger),
+        ("close_period", Function::ClosePeriod),
+        ("expire", Function::Expire),
+        ("audit", Function::Audit),
+    ];
+
+    fn arguments(self) -> &'static [Argument] {
+        match self {
+            Function::CreateAccounts | Function::CreateTransfers => BATCH,
+            Function::Transfer => TRANSFER,
+            Function::Post | Function::OpenAccount | Function::DefineLedger => DOCUMENT,
+            Function::ClosePeriod => PERIOD,
+            Function::Expire | Function::Audit => &[],
+        }
+    }
+
+    /// Name and type of each column of the answer.
+    fn answer(self) -> &'static [(&'static str, Type)] {
+        match self {
+            Function::CreateAccounts => &[("create_accounts", Type::Bytea)],
+            Function::CreateTransfers => &[("create_transfers", Type::Bytea)],
+            Function::Transfer => &[("transfer", Type::Int8)],
+            Function::Post => &[("post", Type::Int8)],
+            Function::OpenAccount => &[("open_account", Type::Int8)],
+            Function::DefineLedger => &[("define", Type::Text)],
+            Function::ClosePeriod => &[("close_period", Type::Text)],
+            Function::Expire => &[("expire", Type::Int8)],
+            Function::Audit => &[("finding", Type::Text), ("account", Type::Uuid), ("detail", Type::Text)],
+        }
+    }
+
+    pub fn writes(self) -> bool {
+        self != Function::Audit
+    }
+}
+
+pub struct CallPlan {
+    pub function: Function,
+    /// One for each parameter; `None`: left out.
+    pub arguments: Vec<Option<Expr>>,
+}
+
+impl Planner<'_> {
+    /// `None` if the query is no call of one of the ledger's functions and nothing else.
+    pub fn ledger_call(&self, query: &ast::Query, parameters: &mut Parameters) -> Planning<Option<(CallPlan, Vec<Field>)>> {
+        let Some((name, function, alias)) = crate::plan::admin::only_call(query, tables::SCHEMA) else { return Ok(None) };
+        let Some((_, which)) = Function::ALL.into_iter().find(|(known, _)| *known == name) else {
+            let message = format!("function {}.{name} does not exist", tables::SCHEMA);
+            return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).into());
+        };
+        if !self.catalog.tables.contains_key(&Ledger::Accounts.oid()) {
+            let message = "this cluster was founded by a version of florin that had no ledger";
+            return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message).into());
+        }
+        let arguments = arguments(&name, which, function, parameters)?;
+        let mut fields: Vec<Field> = which.answer().iter().map(|(name, ty)| field(*name, *ty, -1)).collect();
+        if let (Some(alias), [only]) = (alias, fields.as_mut_slice()) {
+            only.name = fold_identifier(alias);
+        }
+        Ok(Some((CallPlan { function: which, arguments }, fields)))
+    }
+}
+
+/// The arguments of a call in the order of the parameters.
+///
+/// # Errors
+/// `42883` if they are not those of the function.
+fn arguments(name: &str, which: Function, function: &ast::Function, parameters: &mut Parameters) -> Planning<Vec<Option<Expr>>> {
+    let known = which.arguments();
+    let mut given: Vec<Option<Expr>> = known.iter().map(|_| None).collect();
+    let scope = Scope::empty();
+    let mut binder = Binder::new(&scope, parameters);
+    let list = match &function.args {
+        FunctionArguments::List(list) => list.args.as_slice(),
+        _ => &[],
+    };
+    let mut named = false;
+    for (position, argument) in list.iter().enumerate() {
+        let (at, expr) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) if !named => (Some(position), expr),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
+                named = true;
+                (known.iter().position(|(known, ..)| *known == fold_identifier(name)), expr)
+            }
+            FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
+                named = true;
+                (known.iter().position(|(known, ..)| *known == fold_identifier(name)), expr)
+            }
+            _ => return Err(no_such_call(name, known).into()),
+        };
+        let Some(at) = at.filter(|at| *at < known.len() && given[*at].is_none()) else {
+            return Err(no_such_call(name, known).into());
+        };
+        given[at] = Some(binder.assignment(expr, known[at].0, known[at].1, -1)?);
+    }
+    if !binder.sequences.is_empty() {
+        return Err(Error::unsupported("a sequence function in a call of the ledger").into());
+    }
+    let missing = known.iter().zip(&given).any(|((.., optional), given)| !optional && given.is_none());
+    if missing { Err(no_such_call(name, known).into()) } else { Ok(given) }
+}
+
+fn no_such_call(name: &str, known: &[Argument]) -> Error {
+    let shown = |(name, ty, optional): &Argument| format!("{name} {ty}{}", if *optional { " (optional)" } else { "" });
+    let parameters: Vec<String> = known.iter().map(shown).collect();
+    Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {}.{name} has no such parameters", tables::SCHEMA))
+        .with_hint(format!("It takes: {}.", if parameters.is_empty() { "nothing".to_owned() } else { parameters.join(", ") }))
+}

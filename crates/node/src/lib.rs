@@ -12,6 +12,7 @@ pub mod config;
 mod core;
 mod downgrade;
 pub mod event;
+mod expiry;
 pub mod ledger_clock;
 mod limits;
 mod local;

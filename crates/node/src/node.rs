@@ -5,6 +5,7 @@ use crate::config::{NodeConfig, Start};
 use crate::core::{Core, Rounds};
 use crate::downgrade::KEEPER;
 use crate::event::{Effect, Event, QUIET_TICK_MICROS, TICK_MICROS};
+use crate::expiry::EXPIRER;
 use crate::ledger_clock::LedgerClock;
 use crate::limits::POLLS_PER_STEP;
 use crate::local::{LOCAL, LocalStore};
@@ -50,6 +51,7 @@ impl Node {
         let mut node = Node { core: Rc::new(RefCell::new(core)), tasks: Tasks::default() };
         node.tasks.spawn_internal(&node.core, LOADER, |backend| Box::pin(backend.load_catalog()));
         node.tasks.spawn_internal(&node.core, KEEPER, |backend| Box::pin(backend.keep_downgrade()));
+        node.tasks.spawn_internal(&node.core, EXPIRER, |backend| Box::pin(crate::expiry::expire(backend)));
         if fresh {
             node.tasks.spawn_internal(&node.core, BOOTSTRAP, |backend| Box::pin(backend.bootstrap()));
         }

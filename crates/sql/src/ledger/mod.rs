@@ -15,5 +15,6 @@ mod rows;
 mod run;
 pub mod tables;
 
+pub use expire::{EXPIRED_MAX, expire};
 pub use insert::only_by_functions;
 pub use tables::SCHEMA;

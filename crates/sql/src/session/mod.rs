@@ -79,7 +79,7 @@ pub async fn run(backend: Box<dyn Backend>) {
 }
 
 impl Session {
-    fn new(backend: Rc<dyn Backend>, user: &str, database: &str) -> Session {
+    pub(crate) fn new(backend: Rc<dyn Backend>, user: &str, database: &str) -> Session {
         Session {
             backend,
             settings: Settings::new(user),

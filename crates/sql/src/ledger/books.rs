@@ -261,7 +261,13 @@ impl Session {
     }
 
     /// Ledgers without a name are as good as those with one: they have no row.
-    pub(super) async fn load_ledgers(&mut self, ids: &BTreeSet<u32>, mode: LockMode, loaded: &mut Loaded, run: &mut Run) -> Exec<Vec<Version>> {
+    pub(super) async fn load_ledgers(
+        &mut self,
+        ids: &BTreeSet<u32>,
+        mode: LockMode,
+        loaded: &mut Loaded,
+        run: &mut Run,
+    ) -> Exec<Vec<Version>> {
         let shard = self.backend.shard_of(base::SlotId(0));
         let keys = ids.iter().map(|id| Ok((shard, ledger_key(*id)?))).collect::<Result<Vec<_>>>()?;
         let wait = self.lock_wait();

@@ -14,6 +14,7 @@ mod insert;
 mod rows;
 mod run;
 pub mod tables;
+pub mod views;
 
 pub use expire::{EXPIRED_MAX, expire};
 pub use insert::only_by_functions;

@@ -5,6 +5,7 @@
 
 mod admin;
 mod backend;
+mod bookings;
 mod calls;
 mod catalog;
 mod commits;

@@ -1,5 +1,6 @@
 //! The node as the shell and the simulator see it: opened, stepped, looked into.
 
+use crate::bookings::{BOOKERS, Bookings};
 use crate::catalog::{BOOTSTRAP, CatalogCache, LOADER};
 use crate::config::{NodeConfig, Start};
 use crate::core::{Core, Rounds};
@@ -52,6 +53,9 @@ impl Node {
         node.tasks.spawn_internal(&node.core, LOADER, |backend| Box::pin(backend.load_catalog()));
         node.tasks.spawn_internal(&node.core, KEEPER, |backend| Box::pin(backend.keep_downgrade()));
         node.tasks.spawn_internal(&node.core, EXPIRER, |backend| Box::pin(crate::expiry::expire(backend)));
+        for booker in BOOKERS {
+            node.tasks.spawn_internal(&node.core, booker, |backend| Box::pin(crate::bookings::book(backend)));
+        }
         if fresh {
             node.tasks.spawn_internal(&node.core, BOOTSTRAP, |backend| Box::pin(backend.bootstrap()));
         }
@@ -208,6 +212,7 @@ fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, 
         now,
         clock: HybridClock::default(),
         ledger_clock: LedgerClock::default(),
+        bookings: Bookings::default(),
         log: NodeLog::new(log),
         stores,
         local,

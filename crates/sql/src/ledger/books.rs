@@ -100,11 +100,17 @@ pub struct Loaded {
     entries: Vec<Entry>,
     /// The newest timestamp of the accounts, and of what the batch booked: those to come are above it.
     last: u64,
+    /// Ids that are refused for a passing reason now are not remembered.
+    forgets_refusals: bool,
 }
 
 impl Loaded {
     pub fn floor(&self) -> u64 {
         self.last
+    }
+
+    pub fn forget_refusals(&mut self) {
+        self.forgets_refusals = true;
     }
 
     pub fn stored_ledger(&self, id: u32) -> Option<&Ledger> {
@@ -170,7 +176,9 @@ impl Books for Loaded {
     }
 
     fn put_failed(&mut self, transfer: u128) {
-        self.refused.put(transfer, ());
+        if !self.forgets_refusals {
+            self.refused.put(transfer, ());
+        }
     }
 
     fn put_reversed(&mut self, transfer: u128, reversed: u128) {

@@ -16,6 +16,8 @@ use ledger::Needs;
 use std::rc::Rc;
 use storage::access::KeyRange;
 
+/// Who holds a row longer makes the node look again later.
+const LOCK_TIMEOUT: &str = "1s";
 /// Transfers that one call releases at most: its transaction stays small.
 pub const EXPIRED_MAX: usize = 1_000;
 
@@ -25,11 +27,13 @@ pub const EXPIRED_MAX: usize = 1_000;
 /// As any statement; nothing was done then, and the next call does it.
 pub async fn expire(backend: Rc<dyn Backend>) -> Result<i64> {
     let mut session = Session::new(backend, FIRST_ROLE, FIRST_ROLE);
+    session.set_for_itself("lock_timeout", LOCK_TIMEOUT);
     if session.catalog().tables.get(&Table::Expiries.oid()).is_none() {
         return Ok(0);
     }
     session.ensure_txn(Block::Implicit);
     let mut run = session.new_run(Vec::new(), Vec::new());
+    session.begin_own_statement();
     let released = match session.expire_due(&mut run).await {
         Ok(released) => released,
         Err(error) => {

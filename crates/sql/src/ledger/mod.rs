@@ -6,6 +6,7 @@
 //! (replication, snapshots, scrub, backup) holds for the books.
 
 mod audit;
+mod booker;
 mod books;
 pub mod call;
 mod document;
@@ -16,6 +17,7 @@ mod run;
 pub mod tables;
 pub mod views;
 
+pub use booker::Booker;
 pub use expire::{EXPIRED_MAX, expire};
 pub use insert::only_by_functions;
 pub use tables::SCHEMA;

@@ -107,6 +107,19 @@ impl Session {
         }
     }
 
+    /// A setting of a session that the node runs by itself.
+    ///
+    /// # Panics
+    /// If there is no such setting.
+    pub(crate) fn set_for_itself(&mut self, name: &str, value: &str) {
+        self.settings.set(name, Some(value)).expect("the node sets what exists");
+    }
+
+    /// The running statement is a transaction of its own, whose answer waits for the commit.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.holding
+    }
+
     fn open(&mut self, parameters: &[(String, String)]) -> bool {
         if let Err(error) = self.settings.start(parameters) {
             self.say(ClientResponse::Error(Severity::Fatal, error));

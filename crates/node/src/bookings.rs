@@ -91,7 +91,7 @@ pub(crate) async fn book(backend: NodeBackend) {
         let mut core = backend.core.borrow_mut();
         if let Err(error) = &outcomes {
             let error: &Error = error;
-            core.debug(format!("{} transfers are booked one by one: {error}", waiting.len()));
+            core.info(format!("{} transfers are booked one by one: {error}", waiting.len()));
         }
         for (at, (session, slot)) in waiting.into_iter().enumerate() {
             slot.fill(outcomes.as_ref().ok().and_then(|outcomes| outcomes.get(at).copied()));

@@ -7,6 +7,7 @@ use crate::session::SessionState;
 use crate::slot::Slot;
 use crate::timers::Timer;
 use base::{Error, Now, Result, SchemaVersion, SessionId, ShardId, SlotId, SqlState, TxnId, Version};
+use ledger::{Outcome, Transfer};
 use sql::backend::{Backend, CallError, CommitPart, Pending};
 use sql::catalog::Catalog;
 use sql::client::{ClientRequest, ClientResponse};
@@ -109,6 +110,10 @@ impl Backend for NodeBackend {
     fn ledger_time(&self, floor: u64, count: u32) -> u64 {
         let core = &mut *self.core.borrow_mut();
         core.ledger_clock.take(core.config.node, core.now.wall.0 * 1_000, floor, count)
+    }
+
+    fn book(&self, transfer: Transfer) -> Pending<'_, Result<Option<Outcome>>> {
+        Box::pin(self.book_with_others(transfer))
     }
 
     fn catalog(&self) -> Arc<Catalog> {

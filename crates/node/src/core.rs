@@ -3,6 +3,7 @@
 //! Effects of shards are carried out in the order they were given; what follows from an answer waits in a queue of work, so
 //! that no shard is stepped from within its own step and no append overtakes an earlier one.
 
+use crate::bookings::Bookings;
 use crate::calls::Call;
 use crate::catalog::CatalogCache;
 use crate::commits::Machine;
@@ -51,6 +52,7 @@ pub(crate) struct Core {
     pub prng: Prng,
     pub clock: HybridClock,
     pub ledger_clock: LedgerClock,
+    pub bookings: Bookings,
     pub log: NodeLog,
     pub stores: Arc<dyn RowStores>,
     pub local: LocalStore,

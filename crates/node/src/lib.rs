@@ -5,6 +5,7 @@
 
 mod admin;
 mod backend;
+mod bookings;
 mod calls;
 mod catalog;
 mod commits;
@@ -12,6 +13,7 @@ pub mod config;
 mod core;
 mod downgrade;
 pub mod event;
+mod expiry;
 pub mod ledger_clock;
 mod limits;
 mod local;

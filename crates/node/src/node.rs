@@ -1,10 +1,12 @@
 //! The node as the shell and the simulator see it: opened, stepped, looked into.
 
+use crate::bookings::{BOOKERS, Bookings};
 use crate::catalog::{BOOTSTRAP, CatalogCache, LOADER};
 use crate::config::{NodeConfig, Start};
 use crate::core::{Core, Rounds};
 use crate::downgrade::KEEPER;
 use crate::event::{Effect, Event, QUIET_TICK_MICROS, TICK_MICROS};
+use crate::expiry::EXPIRER;
 use crate::ledger_clock::LedgerClock;
 use crate::limits::POLLS_PER_STEP;
 use crate::local::{LOCAL, LocalStore};
@@ -50,6 +52,10 @@ impl Node {
         let mut node = Node { core: Rc::new(RefCell::new(core)), tasks: Tasks::default() };
         node.tasks.spawn_internal(&node.core, LOADER, |backend| Box::pin(backend.load_catalog()));
         node.tasks.spawn_internal(&node.core, KEEPER, |backend| Box::pin(backend.keep_downgrade()));
+        node.tasks.spawn_internal(&node.core, EXPIRER, |backend| Box::pin(crate::expiry::expire(backend)));
+        for booker in BOOKERS {
+            node.tasks.spawn_internal(&node.core, booker, |backend| Box::pin(crate::bookings::book(backend)));
+        }
         if fresh {
             node.tasks.spawn_internal(&node.core, BOOTSTRAP, |backend| Box::pin(backend.bootstrap()));
         }
@@ -206,6 +212,7 @@ fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, 
         now,
         clock: HybridClock::default(),
         ledger_clock: LedgerClock::default(),
+        bookings: Bookings::default(),
         log: NodeLog::new(log),
         stores,
         local,

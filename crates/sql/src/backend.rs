@@ -4,6 +4,7 @@ use crate::catalog::Catalog;
 use crate::client::{ClientRequest, ClientResponse};
 use crate::engine::{EngineCommand, EngineEvent, QueryId};
 use base::{Error, Now, Result, SchemaVersion, SessionId, ShardId, SlotId, TxnId, Version};
+use ledger::{Outcome, Transfer};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub trait Backend: 'static {
     fn ledger_time(&self, floor: u64, count: u32) -> u64;
 
     /// The catalog as this node knows it; may be behind.
+    /// Books a transfer together with those of other sessions, in a transaction that is committed when the outcome is told. `None`: the session
+    /// must book it itself.
+    fn book(&self, transfer: Transfer) -> Pending<'_, Result<Option<Outcome>>>;
+
     fn catalog(&self) -> Arc<Catalog>;
     /// Reads the catalog anew from its shard until it is at least this version. If it is that already, asks the shard whether there
     /// is a newer one.

@@ -112,11 +112,17 @@ impl Session {
         merged
     }
 
-    /// Rows that index entries point to, in the entries' order.
-    pub(crate) async fn rows_of_entries(&mut self, info: &TableInfo, entries: Vec<Stored>, run: &mut Run) -> Exec<Vec<Stored>> {
-        let keys = entries.iter().map(|entry| Ok((entry.shard, key_of(info.table.storage, &entry.row)?)));
+    /// Rows that index entries point to, in the entries' order; `None` where there is no entry or no row.
+    pub(crate) async fn rows_of_entries(
+        &mut self,
+        info: &TableInfo,
+        entries: &[Option<Stored>],
+        run: &mut Run,
+    ) -> Exec<Vec<Option<Stored>>> {
+        let keys = entries.iter().flatten().map(|entry| Ok((entry.shard, key_of(info.table.storage, &entry.row)?)));
         let keys = keys.collect::<base::Result<Vec<_>>>()?;
-        Ok(self.fetch(&keys, None, LockWait::Wait(None), run).await?.into_iter().flatten().collect())
+        let mut rows = self.fetch(&keys, None, LockWait::Wait(None), run).await?.into_iter();
+        Ok(entries.iter().map(|entry| entry.as_ref().and_then(|_| rows.next().flatten())).collect())
     }
 
     /// All rows of a target as they are at the statement's snapshot, chunk by chunk. See [`Rows`].
@@ -143,7 +149,11 @@ impl Session {
             }
         };
         match (chunk, rows.index) {
-            (Some(entries), Some(_)) => Ok(Some(Box::pin(self.rows_of_entries(info, entries, run)).await?)),
+            (Some(entries), Some(_)) => {
+                let entries: Vec<_> = entries.into_iter().map(Some).collect();
+                let rows = Box::pin(self.rows_of_entries(info, &entries, run)).await?;
+                Ok(Some(rows.into_iter().flatten().collect()))
+            }
             (chunk, _) => Ok(chunk),
         }
     }

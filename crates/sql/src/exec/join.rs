@@ -6,7 +6,6 @@ use super::target::Target;
 use super::{Run, Stored};
 use crate::plan::join::{Join, Step};
 use crate::plan::select::SelectPlan;
-use crate::plan::table::key_of;
 use crate::session::Session;
 use crate::session::txn::Exec;
 use crate::value::Value;
@@ -109,7 +108,11 @@ impl Session {
             places.push(place);
         }
         let keys: Vec<(ShardId, Key)> = targets.iter().filter_map(keys_of).flatten().cloned().collect();
-        let mut rows = self.rows_of_keys(step, &keys, run).await?.into_iter();
+        let mut rows = self.fetch(&keys, None, LockWait::Wait(None), run).await?;
+        if step.access.index.is_some() {
+            rows = self.rows_of_entries(&step.info, &rows, run).await?;
+        }
+        let mut rows = rows.into_iter();
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
             match target {
@@ -126,18 +129,6 @@ impl Session {
             }
         }
         Ok((places, found))
-    }
-
-    /// Rows of keys of the table or of entries of a unique index, one for each key.
-    async fn rows_of_keys(&mut self, step: &Step, keys: &[(ShardId, Key)], run: &mut Run) -> Exec<Vec<Option<Stored>>> {
-        let found = self.fetch(keys, None, LockWait::Wait(None), run).await?;
-        if step.access.index.is_none() {
-            return Ok(found);
-        }
-        let key = |entry: &Stored| Ok((entry.shard, key_of(step.info.table.storage, &entry.row)?));
-        let keys = found.iter().flatten().map(key).collect::<Result<Vec<_>>>()?;
-        let mut rows = self.fetch(&keys, None, LockWait::Wait(None), run).await?.into_iter();
-        Ok(found.into_iter().map(|entry| entry.and_then(|_| rows.next().flatten())).collect())
     }
 }
 

@@ -18,7 +18,7 @@ use ledger::{Account, Books, Entry, Event, Kind, Ledger, Needs, PendingState, Tr
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
-use storage::access::{BASE_GUARDED, Key, LockMode};
+use storage::access::{BASE_GUARDED, Isolation, Key, LockMode};
 
 /// The ledger's tables as plans need them: they are the same in every cluster.
 static TABLES: LazyLock<Vec<TableInfo>> = LazyLock::new(|| {
@@ -100,11 +100,17 @@ pub struct Loaded {
     entries: Vec<Entry>,
     /// The newest timestamp of the accounts, and of what the batch booked: those to come are above it.
     last: u64,
+    /// Ids that are refused for a passing reason now are not remembered.
+    forgets_refusals: bool,
 }
 
 impl Loaded {
     pub fn floor(&self) -> u64 {
         self.last
+    }
+
+    pub fn forget_refusals(&mut self) {
+        self.forgets_refusals = true;
     }
 
     pub fn stored_ledger(&self, id: u32) -> Option<&Ledger> {
@@ -170,7 +176,9 @@ impl Books for Loaded {
     }
 
     fn put_failed(&mut self, transfer: u128) {
-        self.refused.put(transfer, ());
+        if !self.forgets_refusals {
+            self.refused.put(transfer, ());
+        }
     }
 
     fn put_reversed(&mut self, transfer: u128, reversed: u128) {
@@ -203,13 +211,13 @@ impl Session {
         Ok(self.backend.shard_of(key::slot_of([(&Value::Uuid(id), Type::Uuid)])?))
     }
 
-    async fn lock_ids(&mut self, table: Table, ids: &BTreeSet<u128>, mode: LockMode, run: &mut Run) -> Exec<Vec<Option<Stored>>> {
+    async fn fetch_ids(&mut self, table: Table, ids: &BTreeSet<u128>, lock: Option<LockMode>, run: &mut Run) -> Exec<Vec<Option<Stored>>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let keys = ids.iter().map(|id| self.place_of_id(table, *id)).collect::<Result<Vec<_>>>()?;
         let wait = self.lock_wait();
-        self.fetch(&keys, Some(mode), wait, run).await
+        self.fetch(&keys, lock, wait, run).await
     }
 
     /// Reads and locks all that the events may look at or change.
@@ -225,7 +233,7 @@ impl Session {
         self.pinned = Table::ALL.into_iter().map(|table| info(table).table.clone()).collect();
         let mut loaded = Loaded::default();
         let transfers: BTreeSet<u128> = needs.transfers.iter().collect();
-        let found = self.lock_ids(Table::Transfers, &transfers, LockMode::Update, run).await?;
+        let found = self.fetch_ids(Table::Transfers, &transfers, Some(LockMode::Update), run).await?;
         for (id, stored) in transfers.iter().zip(&found) {
             loaded.transfers.read(*id, stored.as_ref(), rows::transfer, Table::Transfers)?;
             if let Some(transfer) = loaded.transfers.get(*id) {
@@ -233,12 +241,14 @@ impl Session {
             }
         }
         let there: BTreeSet<u128> = transfers.iter().copied().filter(|id| loaded.transfers.get(*id).is_some()).collect();
-        let found = self.lock_ids(Table::TransferStates, &there, LockMode::Update, run).await?;
+        let found = self.fetch_ids(Table::TransferStates, &there, Some(LockMode::Update), run).await?;
         for (id, stored) in there.iter().zip(&found) {
             loaded.states.read(*id, stored.as_ref(), rows::state, Table::TransferStates)?;
         }
         let absent: BTreeSet<u128> = transfers.difference(&there).copied().collect();
-        let found = self.lock_ids(Table::Refused, &absent, LockMode::Update, run).await?;
+        // The lock on the id guards its refusal too; but an old snapshot would not show one that came since.
+        let lock = (self.txn().isolation != Isolation::ReadCommitted).then_some(LockMode::Update);
+        let found = self.fetch_ids(Table::Refused, &absent, lock, run).await?;
         for (id, stored) in absent.iter().zip(&found) {
             loaded.refused.read(*id, stored.as_ref(), |_| Ok(()), Table::Refused)?;
         }
@@ -250,7 +260,7 @@ impl Session {
         let ledgers: BTreeSet<u32> = needs.ledgers.iter().collect();
         self.load_ledgers(&ledgers, LockMode::Share, loaded, run).await?;
         let accounts: BTreeSet<u128> = needs.accounts.iter().collect();
-        let found = self.lock_ids(Table::Accounts, &accounts, LockMode::Update, run).await?;
+        let found = self.fetch_ids(Table::Accounts, &accounts, Some(LockMode::Update), run).await?;
         for (id, stored) in accounts.iter().zip(&found) {
             loaded.accounts.read(*id, stored.as_ref(), rows::account, Table::Accounts)?;
             loaded.last = loaded.last.max(loaded.accounts.get(*id).map_or(0, |stored| stored.changed));
@@ -259,7 +269,13 @@ impl Session {
     }
 
     /// Ledgers without a name are as good as those with one: they have no row.
-    pub(super) async fn load_ledgers(&mut self, ids: &BTreeSet<u32>, mode: LockMode, loaded: &mut Loaded, run: &mut Run) -> Exec<Vec<Version>> {
+    pub(super) async fn load_ledgers(
+        &mut self,
+        ids: &BTreeSet<u32>,
+        mode: LockMode,
+        loaded: &mut Loaded,
+        run: &mut Run,
+    ) -> Exec<Vec<Version>> {
         let shard = self.backend.shard_of(base::SlotId(0));
         let keys = ids.iter().map(|id| Ok((shard, ledger_key(*id)?))).collect::<Result<Vec<_>>>()?;
         let wait = self.lock_wait();

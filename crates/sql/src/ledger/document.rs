@@ -3,7 +3,7 @@
 use crate::types::{NO_MODIFIER, Settings, Type, text};
 use crate::value::{Numeric, Value};
 use base::{Error, Result, SqlState};
-use ledger::{Account, AccountFlags, Balance, Bounds, Leg, Ledger, Side, Transfer, TransferFlags};
+use ledger::{Account, AccountFlags, Balance, Bounds, Ledger, Leg, Side, Transfer, TransferFlags};
 use serde_json::{Map, Value as Json};
 
 /// Microseconds between 1970-01-01 and 2000-01-01, from which SQL counts.
@@ -74,7 +74,9 @@ pub fn small<T: TryFrom<i64> + Default>(value: &Value, name: &str) -> Result<T> 
 pub fn nanoseconds(value: &Value) -> Result<u64> {
     let Value::TimestampTz(micros) = value else { return Ok(0) };
     let since_1970 = micros.checked_add(MICROS_TO_2000).and_then(|micros| u64::try_from(micros).ok()?.checked_mul(1_000));
-    since_1970.filter(|nanoseconds| i64::try_from(*nanoseconds).is_ok()).ok_or_else(|| invalid("a time of the ledger is from 1970 to 2262".into()))
+    since_1970
+        .filter(|nanoseconds| i64::try_from(*nanoseconds).is_ok())
+        .ok_or_else(|| invalid("a time of the ledger is from 1970 to 2262".into()))
 }
 
 /// Days since 1970 of a `date`; 0 for NULL.

@@ -6,6 +6,7 @@
 //! (replication, snapshots, scrub, backup) holds for the books.
 
 mod audit;
+mod booker;
 mod books;
 pub mod call;
 mod document;
@@ -14,6 +15,9 @@ mod insert;
 mod rows;
 mod run;
 pub mod tables;
+pub mod views;
 
+pub use booker::Booker;
+pub use expire::{EXPIRED_MAX, expire};
 pub use insert::only_by_functions;
 pub use tables::SCHEMA;

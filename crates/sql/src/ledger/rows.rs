@@ -6,7 +6,7 @@ use crate::row::corrupted;
 use crate::value::{Numeric, Value};
 use base::{Error, Result, SqlState};
 use ledger::{
-    Account, AccountFlags, Balance, Balances, Bounds, Entry, EntryKind, Leg, Ledger, PendingState, Side, Transfer, TransferFlags,
+    Account, AccountFlags, Balance, Balances, Bounds, Entry, EntryKind, Ledger, Leg, PendingState, Side, Transfer, TransferFlags,
 };
 use std::sync::Arc;
 
@@ -54,7 +54,9 @@ fn some_int8(value: u64) -> Result<Value> {
 
 /// Nanoseconds fit until the year 2262.
 fn int8(value: u64) -> Result<Value> {
-    i64::try_from(value).map(Value::Int8).map_err(|_| Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "a timestamp of the ledger is out of range"))
+    i64::try_from(value)
+        .map(Value::Int8)
+        .map_err(|_| Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "a timestamp of the ledger is out of range"))
 }
 
 /// Opaque to the rules, jsonb here.

@@ -69,16 +69,29 @@ impl Session {
     }
 
     /// A refusal is an error here: what the caller wanted did not happen.
-    async fn one_transfer(&mut self, mut transfer: Transfer, run: &mut Run) -> Exec<Value> {
-        let loaded = self.load_books(std::slice::from_ref(&transfer), run).await?;
-        if transfer.ledger == 0 {
-            transfer.ledger = loaded.ledger_of(&transfer);
+    async fn one_transfer(&mut self, transfer: Transfer, run: &mut Run) -> Exec<Value> {
+        if self.is_alone()
+            && let Some(outcome) = self.backend.book(transfer.clone()).await?
+        {
+            return Ok(done(&[outcome])?);
         }
-        if transfer.code == 0 && transfer.pending == 0 {
-            transfer.code = CODE_DEFAULT;
-        }
-        let outcomes = self.book_loaded(&[transfer], loaded).await?;
+        let outcomes = self.book_singly(vec![transfer], run).await?;
         Ok(done(&outcomes)?)
+    }
+
+    /// Transfers whose refusals are errors of their callers: none is remembered. Ledger and code may be left out.
+    pub(super) async fn book_singly(&mut self, mut transfers: Vec<Transfer>, run: &mut Run) -> Exec<Vec<Outcome>> {
+        let mut loaded = self.load_books(&transfers, run).await?;
+        loaded.forget_refusals();
+        for transfer in &mut transfers {
+            if transfer.ledger == 0 && transfer.pending == 0 {
+                transfer.ledger = loaded.ledger_of(transfer);
+            }
+            if transfer.code == 0 && transfer.pending == 0 {
+                transfer.code = CODE_DEFAULT;
+            }
+        }
+        self.book_loaded(&transfers, loaded).await
     }
 
     async fn define_ledger(&mut self, ledger: ledger::Ledger, run: &mut Run) -> Exec<Value> {

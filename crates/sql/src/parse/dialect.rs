@@ -21,15 +21,18 @@ const STEPS_MIN: usize = 10_000;
 pub struct Bounded {
     postgresql: PostgreSqlDialect,
     steps_left: Cell<usize>,
+    versioned: Cell<bool>,
 }
 
 impl Bounded {
     pub fn new() -> Bounded {
-        Bounded { postgresql: PostgreSqlDialect {}, steps_left: Cell::new(STEPS_MIN) }
+        Bounded { postgresql: PostgreSqlDialect {}, steps_left: Cell::new(STEPS_MIN), versioned: Cell::new(false) }
     }
 
-    /// Sets the bound for a text of so many tokens.
-    pub fn allow(&self, tokens: usize) {
+    /// Sets the bound for a text of so many tokens. `versioned`: it says SYSTEM_TIME somewhere; else words that begin other clauses of versions
+    /// stay free for aliases.
+    pub fn allow(&self, tokens: usize, versioned: bool) {
+        self.versioned.set(versioned);
         self.steps_left.set(STEPS_MIN.saturating_add(tokens.saturating_mul(STEPS_PER_TOKEN)));
     }
 
@@ -64,6 +67,10 @@ impl Dialect for Bounded {
             Ok(()) => self.postgresql.get_next_precedence(parser),
             Err(error) => Some(Err(error)),
         }
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        self.versioned.get()
     }
 
     fn supports_named_fn_args_with_expr_name(&self) -> bool {

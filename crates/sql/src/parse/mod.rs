@@ -95,7 +95,8 @@ fn parser_of<'d>(sql: &str, dialect: &'d Bounded) -> Result<(Parser<'d>, Vec<(us
         Error::new(SqlState::SYNTAX_ERROR, error.message).with_position(position)
     })?;
     check_shape(&tokens)?;
-    dialect.allow(tokens.len());
+    spell_as_of(&mut tokens);
+    dialect.allow(tokens.len(), tokens.iter().any(|token| is_word(token, "SYSTEM_TIME")));
     let locks = take_lock_modes(&mut tokens);
     Ok((Parser::new(dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens), locks))
 }
@@ -108,6 +109,19 @@ fn one(parser: &mut Parser<'_>, locks: &[(usize, LockMode)], sql: &str) -> Resul
     let statement = parser.parse_statement().map_err(|error| syntax_error(sql, &error))?;
     let locks = locks.iter().filter(|(at, _)| (start..parser.index()).contains(at)).map(|(_, mode)| *mode).collect();
     Ok(Statement::Sql { statement: Box::new(statement), locks })
+}
+
+/// `balances AS OF` becomes `balances FOR SYSTEM_TIME AS OF`, the form of the SQL standard that the library knows.
+fn spell_as_of(tokens: &mut Vec<TokenWithSpan>) {
+    let solid: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at].token, Token::Whitespace(_))).collect();
+    let spoken = |three: &[usize]| ["BALANCES", "AS", "OF"].iter().zip(three).all(|(word, at)| is_word(&tokens[*at], word));
+    let found: Vec<usize> = solid.windows(3).filter(|three| spoken(three)).map(|three| three[1]).collect();
+    for at in found.into_iter().rev() {
+        let span = tokens[at].span;
+        for word in ["SYSTEM_TIME", "FOR"] {
+            tokens.insert(at, TokenWithSpan { token: Token::make_keyword(word), span });
+        }
+    }
 }
 
 /// `FOR NO KEY UPDATE` and `FOR KEY SHARE` are unknown to the library: their extra words are taken out ahead, and what was meant is

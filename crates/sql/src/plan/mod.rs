@@ -138,7 +138,8 @@ impl Planner<'_> {
                     Ok((plan, fields)) => (Plan::Select(Box::new(plan)), Some(fields)),
                     Err(BindError::NeedsEngine(_)) if self.has_engine => {
                         *parameters = told;
-                        return Ok(Answer::Engine(Arc::new((**query).clone())));
+                        let expanded = crate::ledger::views::expand(query)?;
+                        return Ok(Answer::Engine(Arc::new(expanded.unwrap_or_else(|| (**query).clone()))));
                     }
                     Err(error) => return Err(error.into()),
                 }

@@ -133,7 +133,7 @@ impl Planner<'_> {
         }
         let mut conditions = Conditions::bind(&from, parameters)?;
         let mut binder = Binder::new(&from.scope, parameters);
-        let filter = match &shape.select.selection {
+        let mut filter = match &shape.select.selection {
             Some(condition) => Some(binder.condition(condition, "WHERE")?),
             None => None,
         };
@@ -145,7 +145,6 @@ impl Planner<'_> {
         if !sequences.is_empty() && (!from.tables.is_empty() || group.is_some()) {
             return Err(BindError::NeedsEngine("a sequence function over a table"));
         }
-        let mut filter = filter;
         let join = if from.is_join() {
             conditions.add(filter.take());
             Some(join::plan(&from, conditions, &used(&output, group.as_ref()))?)

@@ -79,7 +79,7 @@ pub async fn run(backend: Box<dyn Backend>) {
 }
 
 impl Session {
-    fn new(backend: Rc<dyn Backend>, user: &str, database: &str) -> Session {
+    pub(crate) fn new(backend: Rc<dyn Backend>, user: &str, database: &str) -> Session {
         Session {
             backend,
             settings: Settings::new(user),
@@ -105,6 +105,19 @@ impl Session {
             last_sequence: None,
             open_queries: BTreeSet::new(),
         }
+    }
+
+    /// A setting of a session that the node runs by itself.
+    ///
+    /// # Panics
+    /// If there is no such setting.
+    pub(crate) fn set_for_itself(&mut self, name: &str, value: &str) {
+        self.settings.set(name, Some(value)).expect("the node sets what exists");
+    }
+
+    /// The running statement is a transaction of its own, whose answer waits for the commit.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.holding
     }
 
     fn open(&mut self, parameters: &[(String, String)]) -> bool {

@@ -147,6 +147,15 @@ impl Session {
         Ok(started)
     }
 
+    /// What [`Session::start`] does, for statements that the node runs without a text.
+    pub(crate) fn begin_own_statement(&mut self) {
+        self.txn().used = true;
+        self.txn().buffer.next_command();
+        self.statements_run += 1;
+        self.statement_schema = None;
+        self.pinned.clear();
+    }
+
     /// A follower serves a snapshot that is a little old.
     async fn follow(&mut self, run: &mut Run) -> Exec<()> {
         let staleness = self.settings.parsed().follower.unwrap_or_default();

@@ -42,7 +42,10 @@ pub struct Batcher<E, R> {
 
 impl<E, R> Batcher<E, R> {
     pub fn new(limits: Limits) -> Batcher<E, R> {
-        assert!(limits.events > 0 && limits.partial_in_flight > 0 && limits.partial_in_flight <= limits.in_flight, "{limits:?} let nothing leave");
+        assert!(
+            limits.events > 0 && limits.partial_in_flight > 0 && limits.partial_in_flight <= limits.in_flight,
+            "{limits:?} let nothing leave"
+        );
         Batcher { limits, waiting: VecDeque::new(), waiting_events: 0, in_flight: 0, imports: false }
     }
 
@@ -197,14 +200,14 @@ mod tests {
             // Whoever returns asks once more: nothing may stay behind.
             while left < offered {
                 on_the_way.drain(..).for_each(|imported| batcher.done(imported));
-                assert!(reserved > 0 || batcher.reserve(), "seed {seed}: {} wait and nothing is on its way", offered - left);
-                reserved = 0;
-                while let Some(batch) = batcher.take() {
+                if reserved == 0 {
+                    assert!(batcher.reserve(), "seed {seed}: {} wait and nothing is on its way", offered - left);
+                    reserved = 1;
+                }
+                reserved -= 1;
+                if let Some(batch) = batcher.take() {
                     left += batch.groups.len() as u64;
-                    batcher.done(batch.imported);
-                    if !batcher.reserve() {
-                        break;
-                    }
+                    on_the_way.push(batch.imported);
                 }
             }
         }

@@ -65,7 +65,15 @@ fn random() -> u128 {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.0;
-        write!(f, "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", n >> 96, n >> 80 & 0xffff, n >> 64 & 0xffff, n >> 48 & 0xffff, n & 0xffff_ffff_ffff)
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            n >> 96,
+            n >> 80 & 0xffff,
+            n >> 64 & 0xffff,
+            n >> 48 & 0xffff,
+            n & 0xffff_ffff_ffff
+        )
     }
 }
 
@@ -136,7 +144,9 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Timestamp, crate::Error> {
         let time: Option<jiff::Timestamp> = text.trim().parse().ok();
         let nanoseconds = time.and_then(|time| u64::try_from(time.as_nanosecond()).ok());
-        nanoseconds.map(Timestamp).ok_or_else(|| crate::Error::invalid(format!("{text:?} is no time from 1970 on: write it as 2026-11-22T10:00:00Z")))
+        nanoseconds
+            .map(Timestamp)
+            .ok_or_else(|| crate::Error::invalid(format!("{text:?} is no time from 1970 on: write it as 2026-11-22T10:00:00Z")))
     }
 }
 

@@ -27,6 +27,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod batcher;
+mod document;
 mod error;
 mod facade;
 mod id;
@@ -40,7 +41,8 @@ mod sender;
 mod tls;
 mod wire;
 
-pub use error::{Error, Refusal, Result};
+pub use document::days;
+pub use error::{Error, Refusal, Result, told};
 pub use facade::Ledger;
 pub use id::{Id, Timestamp};
 pub use ledger::packed::BATCH_EVENTS_MAX;

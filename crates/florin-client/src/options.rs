@@ -36,7 +36,8 @@ impl Options {
     /// # Errors
     /// [`Error::Invalid`] if it is none.
     pub fn parse(url: &str) -> Result<Options> {
-        let config: tokio_postgres::Config = url.parse().map_err(|error| Error::Invalid(told(&error).with_hint("write it as postgresql://florin@127.0.0.1:5433/florin")))?;
+        let config: tokio_postgres::Config =
+            url.parse().map_err(|error| Error::Invalid(told(&error).with_hint("write it as postgresql://florin@127.0.0.1:5433/florin")))?;
         Ok(Options::of(config))
     }
 
@@ -137,8 +138,10 @@ impl Options {
         let (client, driver) = config.connect(tls).await.map_err(|error| {
             let told = told(&error);
             match told.state() {
-                SqlState::CONNECTION_FAILURE => Told::new(SqlState::CONNECTION_FAILURE, format!("no answer from {}: {}", self.shown(), told.message()))
-                    .with_hint("is the node running, and is this its SQL address? See `florin start --sql-listen`"),
+                SqlState::CONNECTION_FAILURE => {
+                    Told::new(SqlState::CONNECTION_FAILURE, format!("no answer from {}: {}", self.shown(), told.message()))
+                        .with_hint("is the node running, and is this its SQL address? See `florin start --sql-listen`")
+                }
                 _ => told,
             }
         })?;

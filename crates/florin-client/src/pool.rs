@@ -156,7 +156,9 @@ fn given_up(told: Told, last: Verdict, may_be_done: bool, tries: u32, elapsed: D
     match (may_be_done, last) {
         (true, _) => Error::OutcomeUnknown(told.with_hint("send it again with the same id: it is booked once at most")),
         (false, Verdict::Again) => Error::Database(told),
-        (false, _) => Error::Unreachable(told.with_hint("is the node running, and is this its SQL address? See `florin start --sql-listen`")),
+        (false, _) => {
+            Error::Unreachable(told.with_hint("is the node running, and is this its SQL address? See `florin start --sql-listen`"))
+        }
     }
 }
 

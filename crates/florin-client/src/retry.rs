@@ -29,7 +29,11 @@ pub fn verdict(state: SqlState, sent: bool) -> Verdict {
         // The client broke the protocol: it would again.
         SqlState::PROTOCOL_VIOLATION => Verdict::Final,
         _ if state.as_str().starts_with("08") || state.as_str().starts_with("57P0") => {
-            if sent { Verdict::Unknown } else { Verdict::Reconnect }
+            if sent {
+                Verdict::Unknown
+            } else {
+                Verdict::Reconnect
+            }
         }
         _ => Verdict::Final,
     }
@@ -86,8 +90,7 @@ mod tests {
     fn pauses_double_up_to_the_longest_and_end_in_time() {
         let mut pauses = Pauses::default();
         let give_up = Duration::from_secs(10);
-        let taken: Vec<u64> =
-            (0..9).map(|_| pauses.next(Duration::ZERO, give_up, u64::MAX).expect("in time").as_millis() as u64).collect();
+        let taken: Vec<u64> = (0..9).map(|_| pauses.next(Duration::ZERO, give_up, u64::MAX).expect("in time").as_millis() as u64).collect();
         assert!(taken[0] <= 10 && taken.is_sorted() && taken.iter().all(|pause| *pause <= 500), "{taken:?}");
         assert!(*taken.last().expect("nine") >= 250);
         assert_eq!(pauses.next(Duration::from_secs(10), give_up, 0), None);

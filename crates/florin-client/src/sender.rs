@@ -21,15 +21,15 @@ const _: () = assert!(QUEUED_EVENTS_MAX <= u32::MAX as usize && QUEUED_EVENTS_MA
 /// What travels packed.
 pub trait Packed: Send + Sync + Sized + 'static {
     const SQL: &'static str;
-    fn pack(events: &[&Self]) -> Vec<u8>;
+    fn pack<'a>(events: impl Iterator<Item = &'a Self>) -> Vec<u8>;
     fn id(&self) -> u128;
 }
 
 impl Packed for Transfer {
     const SQL: &'static str = "SELECT ledger.create_transfers($1)";
 
-    fn pack(events: &[&Transfer]) -> Vec<u8> {
-        packed::encode_transfers(events.iter().copied())
+    fn pack<'a>(events: impl Iterator<Item = &'a Transfer>) -> Vec<u8> {
+        packed::encode_transfers(events)
     }
 
     fn id(&self) -> u128 {
@@ -40,8 +40,8 @@ impl Packed for Transfer {
 impl Packed for Account {
     const SQL: &'static str = "SELECT ledger.create_accounts($1)";
 
-    fn pack(events: &[&Account]) -> Vec<u8> {
-        packed::encode_accounts(events.iter().copied())
+    fn pack<'a>(events: impl Iterator<Item = &'a Account>) -> Vec<u8> {
+        packed::encode_accounts(events)
     }
 
     fn id(&self) -> u128 {
@@ -109,8 +109,7 @@ fn pump<E: Packed>(shared: &Arc<Shared<E>>) {
 
 async fn carry<E: Packed>(shared: Arc<Shared<E>>) {
     let Some(Batch { groups, imported }) = shared.batcher().take() else { return };
-    let events: Vec<&E> = groups.iter().flat_map(|group| &group.events).collect();
-    let mut outcomes = deliver(&shared.pool, &events).await.map(Vec::into_iter);
+    let mut outcomes = deliver(&shared.pool, &groups).await.map(Vec::into_iter);
     for group in groups {
         let told = match &mut outcomes {
             Ok(outcomes) => Ok(outcomes.by_ref().take(group.events.len()).collect()),
@@ -123,10 +122,12 @@ async fn carry<E: Packed>(shared: Arc<Shared<E>>) {
     pump(&shared);
 }
 
-async fn deliver<E: Packed>(pool: &Pool, events: &[&E]) -> Result<Vec<Outcome>> {
-    let bytes = E::pack(events);
+async fn deliver<E: Packed>(pool: &Pool, groups: &[Group<E, Reply>]) -> Result<Vec<Outcome>> {
+    let events = || groups.iter().flat_map(|group| &group.events);
+    let bytes = E::pack(events());
+    let ids: Vec<u128> = events().map(E::id).collect();
     let rows = pool.ask(E::SQL, &[(&bytes, Type::BYTEA)]).await?;
     let answer = rows.first().ok_or_else(|| Error::answer("no row"))?;
     let answer: &[u8] = answer.try_get(0).map_err(|error| Error::answer(&error.to_string()))?;
-    wire::outcomes(answer, events.iter().map(|event| event.id()))
+    wire::outcomes(answer, ids.into_iter())
 }

@@ -26,8 +26,7 @@ fn faulty(error: impl std::fmt::Display) -> Error {
 /// If the authority's file cannot be read or is none.
 fn settings(ca: Option<&Path>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(faulty)?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(faulty)?;
     let Some(path) = ca else {
         return Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(OnTrust(provider))).with_no_client_auth());
     };

@@ -264,7 +264,8 @@ mod tests {
     fn a_posting_travels_with_everything_that_was_said() {
         let posting = Transfer::posting(&[Leg::debit(Id(1), 5), Leg::credit(Id(2), 2), Leg::credit(Id(3), 3)]);
         let posting = posting.with_id(Id(9)).code(7).ledger(3).pending(Some(Duration::from_millis(1_500)));
-        let posting = posting.effective(Timestamp(1_795_341_600_123_456_789)).value_date(20_779).user_data(0, u64::MAX, 4).metadata(r#"{"a": 1}"#);
+        let posting =
+            posting.effective(Timestamp(1_795_341_600_123_456_789)).value_date(20_779).user_data(0, u64::MAX, 4).metadata(r#"{"a": 1}"#);
         assert!(!is_packable(&posting.0));
         let expected = json!({
             "id": "00000000-0000-0000-0000-000000000009", "ledger": 3, "code": 7, "flags": ["pending"], "timeout": 2,

@@ -85,6 +85,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Ok(ExitCode::from(WRONG_USE))
         }
         Err(Failed::Ledger(error)) => Err(with_password_hint(error.told())),
+        // Where the cluster did not say so, it is what was typed.
+        Err(Failed::Other(error)) if error.state() == SqlState::INVALID_PARAMETER_VALUE => {
+            super::print_error(&error);
+            Ok(ExitCode::from(WRONG_USE))
+        }
         Err(Failed::Other(error)) => Err(error),
         Ok(code) => Ok(code),
     }

@@ -211,7 +211,13 @@ impl Session {
         Ok(self.backend.shard_of(key::slot_of([(&Value::Uuid(id), Type::Uuid)])?))
     }
 
-    async fn fetch_ids(&mut self, table: Table, ids: &BTreeSet<u128>, lock: Option<LockMode>, run: &mut Run) -> Exec<Vec<Option<Stored>>> {
+    pub(super) async fn fetch_ids(
+        &mut self,
+        table: Table,
+        ids: &BTreeSet<u128>,
+        lock: Option<LockMode>,
+        run: &mut Run,
+    ) -> Exec<Vec<Option<Stored>>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,0 +1,55 @@
+//! Personal fields: readable with their key, at their place, and never again once the key is gone.
+
+use proof::Error;
+use proof::sealed::{PLAINTEXT_BYTES_MAX, PersonKey, SealedField};
+
+const KEY_ID: [u8; 16] = *b"person 000000007";
+const CONTEXT: &[u8] = b"transfer 42, creditor name";
+
+fn seal(plaintext: &[u8]) -> SealedField {
+    SealedField::seal(&PersonKey::new([9; 32]), KEY_ID, [3; 24], CONTEXT, plaintext).expect("short enough")
+}
+
+#[test]
+fn a_field_opens_with_its_key_at_its_place() {
+    for length in [0, 1, 31, 32, 33, 1_000, PLAINTEXT_BYTES_MAX] {
+        let plaintext = vec![0x80; length];
+        let field = SealedField::decode(&seal(&plaintext).encode()).expect("its own bytes");
+        assert_eq!(field, seal(&plaintext), "the same nonce gives the same bytes");
+        assert_eq!(field.open(&PersonKey::new([9; 32]), CONTEXT), Ok(plaintext));
+    }
+}
+
+#[test]
+fn without_the_key_or_elsewhere_it_stays_closed() {
+    let field = seal("Ada Lovelace".as_bytes());
+    assert!(matches!(field.open(&PersonKey::new([8; 32]), CONTEXT), Err(Error::Sealed(_))));
+    assert!(matches!(field.open(&PersonKey::new([9; 32]), b"transfer 43, creditor name"), Err(Error::Sealed(_))));
+    let bytes = field.encode();
+    for bit in 0..bytes.len() * 8 {
+        let mut changed = bytes.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let opened = SealedField::decode(&changed).and_then(|field| field.open(&PersonKey::new([9; 32]), CONTEXT));
+        assert!(opened.is_err(), "bit {bit}");
+    }
+    for end in 0..bytes.len() {
+        let opened = SealedField::decode(&bytes[..end]).and_then(|field| field.open(&PersonKey::new([9; 32]), CONTEXT));
+        assert!(opened.is_err(), "{end} bytes");
+    }
+}
+
+#[test]
+fn short_names_have_one_length_when_sealed() {
+    let lengths: Vec<usize> =
+        ["", "Bo", "Ada Lovelace", "thirty-one bytes of one person."].iter().map(|name| seal(name.as_bytes()).encode().len()).collect();
+    assert_eq!(lengths, [121; 4]);
+    assert!(!seal(b"Ada Lovelace").encode().windows(3).any(|bytes| bytes == b"Ada"));
+}
+
+#[test]
+fn what_is_no_personal_field_is_refused() {
+    let sealed = SealedField::seal(&PersonKey::new([9; 32]), KEY_ID, [3; 24], CONTEXT, &vec![0; PLAINTEXT_BYTES_MAX + 1]);
+    assert!(matches!(sealed, Err(Error::Range(_))));
+    assert!(matches!(SealedField::decode(&[2; 121]), Err(Error::Version { version: 2, .. })));
+    assert!(!format!("{:?}", PersonKey::new([9; 32])).contains('9'), "secrets are not printed");
+}

@@ -316,3 +316,32 @@ fn files_that_are_not_of_the_format_are_told_apart() {
         assert!(matches!(parse(from, to), Err(Error::Malformed { .. })), "{from} to {to}");
     }
 }
+
+/// The fixtures of version 1: what a later build must still read.
+const INCLUSION: &str = include_str!("../testdata/inclusion-version-1.json");
+const CONSISTENCY: &str = include_str!("../testdata/consistency-version-1.json");
+
+#[test]
+fn proof_files_of_version_1_are_written_and_read_as_they_were() {
+    let shard = Shard::with(&[1, 300, 7, 900]);
+    for (file, fixture) in [(shard.inclusion(250, 2), INCLUSION), (shard.consistency(1, 3), CONSISTENCY)] {
+        assert_eq!(file.print(), fixture);
+        let read = ProofFile::parse(fixture.as_bytes()).expect("version 1");
+        assert_eq!(read, file);
+        assert!(verify(&read, &policy(2)).is_ok());
+    }
+}
+
+#[test]
+fn the_bytes_of_the_state_stay_what_they_are() {
+    let shard = Shard::with(&[3]);
+    let hashes: Vec<Hash> = (0..3).map(|index| Hash::of_leaf(&record(index))).collect();
+    let mut bytes = vec![1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3];
+    bytes.extend(1_795_380_000_000_000_000u64.to_be_bytes());
+    bytes.extend(shard.links[0].chain_after(chain_start(&origin())).0);
+    bytes.extend(Hash::of_node(&hashes[0], &hashes[1]).0);
+    bytes.extend(hashes[2].0);
+    assert_eq!(shard.log.encode(), bytes);
+    let tile: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+    assert_eq!(shard.log.log().edge().map(Tile::encode).collect::<Vec<_>>(), [tile]);
+}

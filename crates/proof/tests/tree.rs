@@ -166,7 +166,7 @@ fn proofs_of_random_large_trees_are_those_of_the_definitions() {
     let mut prng = Prng::new(9162);
     let all = leaves(200_000);
     let stored = Stored::of(&all);
-    for _ in 0..40 {
+    for _ in 0..16 {
         let size = prng.between(1, all.len() as u64);
         let (index, older) = (prng.below(size), prng.between(1, size));
         let tree = &all[..size as usize];
@@ -241,7 +241,8 @@ fn an_inclusion_proof_proves_nothing_else() {
 fn a_consistency_proof_proves_nothing_else() {
     let all = leaves(66);
     let stored = Stored::of(&all);
-    let root = |size: u64| naive_root(&all[..size as usize]);
+    let roots: Vec<Hash> = (0..=all.len()).map(|size| naive_root(&all[..size])).collect();
+    let root = |size: u64| roots[size as usize];
     for newer in [1u64, 2, 3, 5, 8, 13, 32, 33, 64, 66] {
         for older in 1..=newer {
             let path = stored.build(&Plan::consistency(older, newer).expect("in order"));

@@ -20,7 +20,7 @@ pub enum Error {
     Disproved(String),
     /// A signature by a known key is wrong.
     Signature { key: String },
-    /// The policy is not met: the log did not sign, or too few witnesses did.
+    /// The policy is not met: the log did not sign, or too few witnesses did. Or it is one that could be cheated.
     Policy(String),
     /// Stored state contradicts itself: the disk or the program is at fault.
     Corrupt(String),
@@ -39,11 +39,10 @@ impl fmt::Display for Error {
         match self {
             Error::Malformed { what, detail } => write!(f, "{what} is malformed: {detail}"),
             Error::Version { what, version } => write!(f, "{what} has version {version}, which this build does not know"),
-            Error::Range(detail) => f.write_str(detail),
+            Error::Range(detail) | Error::Policy(detail) => f.write_str(detail),
             Error::NodeMissing { height, index } => write!(f, "the tree's node at height {height}, index {index} is not there"),
             Error::Disproved(detail) => write!(f, "the proof does not hold: {detail}"),
             Error::Signature { key } => write!(f, "the signature of {key} is wrong"),
-            Error::Policy(detail) => write!(f, "the policy is not met: {detail}"),
             Error::Corrupt(detail) => write!(f, "the stored evidence contradicts itself: {detail}"),
             Error::Sealed(detail) => write!(f, "the sealed field does not open: {detail}"),
         }

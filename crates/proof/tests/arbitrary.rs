@@ -34,6 +34,7 @@ fn seeds() -> Vec<Vec<u8>> {
         note.to_string().into_bytes(),
         checkpoint.text().into_bytes(),
         key().verifier().to_string().into_bytes(),
+        format!("log {}\ngroup a any b\nquorum none\n", key().verifier()).into_bytes(),
         log.encode(),
         field.encode(),
         vec![7; 32 * 5],
@@ -70,7 +71,14 @@ fn feed(bytes: &[u8], policy: &Policy) {
         if let Ok(checkpoint) = Checkpoint::parse(text) {
             assert_eq!(checkpoint.text(), text, "a checkpoint has one form");
         }
-        let _ = (policy.verify(text), NoteSignature::parse(text), VerifierKey::parse(text), Origin::parse(text), Hash::parse(text));
+        let _ = (
+            policy.verify(text),
+            Policy::parse(text),
+            NoteSignature::parse(text),
+            VerifierKey::parse(text),
+            Origin::parse(text),
+            Hash::parse(text),
+        );
     }
     if let Ok(field) = SealedField::decode(bytes) {
         assert_eq!(field.encode(), bytes);

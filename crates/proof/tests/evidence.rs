@@ -345,3 +345,34 @@ fn the_bytes_of_the_state_stay_what_they_are() {
     let tile: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
     assert_eq!(shard.log.log().edge().map(Tile::encode).collect::<Vec<_>>(), [tile]);
 }
+
+#[test]
+fn a_policy_is_read_from_text() {
+    let keys = [log_key(), witness(1), witness(2), witness(3)].map(|key| key.verifier().to_string());
+    let [log, one, two, three] = &keys;
+    let names =
+        format!("# whom we believe\n\nlog {log} https://pay.example\n witness a {one}\nwitness\tb {two} https://w2\nwitness c {three}\n");
+    let parse = |rest: &str| Policy::parse(&format!("{names}{rest}"));
+    assert_eq!(parse("group g 2 a b c\nquorum g\n"), Ok(policy(2)));
+    assert_eq!(parse("group g all a b c\nquorum g"), Ok(policy(3)));
+    assert_eq!(parse("group g any a b c\nquorum g"), Ok(policy(1)));
+    assert_eq!(parse("quorum none"), Policy::new(vec![log_key().verifier().clone()], Vec::new(), 0));
+    assert_eq!(parse("quorum b"), Policy::new(vec![log_key().verifier().clone()], vec![witness(2).verifier().clone()], 1));
+    for wrong in [
+        "",
+        "quorum d",
+        "quorum a\nquorum b",
+        "group g 0 a\nquorum g",
+        "group g 2 a\nquorum g",
+        "group g many a\nquorum g",
+        "group g all\nquorum g",
+        "group g all a b\ngroup h any g c\nquorum h",
+        "group a any b\nquorum a",
+        "witness none x",
+        "quorum",
+        "something else",
+    ] {
+        assert!(matches!(parse(wrong), Err(Error::Malformed { .. })), "{wrong}");
+    }
+    assert!(matches!(parse("group g 2 a a\nquorum g"), Err(Error::Policy(_))), "one witness counts once");
+}

@@ -11,6 +11,8 @@ use crate::merkle::verify_consistency;
 use crate::note::{NoteSignature, SignedNote};
 use std::collections::BTreeMap;
 
+mod text;
+
 /// Which keys are the log's, and how many of which witnesses must have signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -34,7 +36,7 @@ impl Policy {
     /// `Policy` if no log's key is given, a key is of the wrong kind or occurs twice, or more witnesses are wanted than there are.
     pub fn new(logs: Vec<VerifierKey>, witnesses: Vec<VerifierKey>, quorum: usize) -> Result<Policy> {
         if logs.is_empty() {
-            return Err(Error::Policy("it names no key of a log".to_owned()));
+            return Err(Error::Policy("the policy names no key of a log".to_owned()));
         }
         if let Some(key) = logs.iter().find(|key| key.kind() != KeyKind::Log) {
             return Err(Error::Policy(format!("{} is not the key of a log", key.name())));
@@ -52,10 +54,10 @@ impl Policy {
             || names.windows(2).any(|pair| pair[0] == pair[1])
             || witnesses.iter().any(is_logs)
         {
-            return Err(Error::Policy("a witness's key or name is there twice, or is the log's own".to_owned()));
+            return Err(Error::Policy("the policy has a witness's key or name twice, or the log's own key as a witness's".to_owned()));
         }
         if quorum > witnesses.len() {
-            return Err(Error::Policy(format!("it asks for {quorum} of {} witnesses", witnesses.len())));
+            return Err(Error::Policy(format!("the policy asks for {quorum} of {} witnesses", witnesses.len())));
         }
         Ok(Policy { logs, witnesses, quorum })
     }
@@ -70,7 +72,7 @@ impl Policy {
         let origin = checkpoint.origin.to_string();
         let mut logs = self.logs.iter().filter(|key| key.name() == origin).peekable();
         if logs.peek().is_none() {
-            return Err(Error::Policy(format!("no key is given for {origin}")));
+            return Err(Error::Policy(format!("the policy names no key for {origin}")));
         }
         let mut is_signed = false;
         for key in logs {
@@ -86,7 +88,7 @@ impl Policy {
             }
         }
         if witnesses.len() < self.quorum {
-            return Err(Error::Policy(format!("{} of the witnesses signed, {} are needed", witnesses.len(), self.quorum)));
+            return Err(Error::Policy(format!("{} of the policy's witnesses signed, {} are needed", witnesses.len(), self.quorum)));
         }
         Ok(VerifiedCheckpoint { checkpoint, witnesses })
     }

@@ -1,6 +1,7 @@
 //! One hash over all batches of a shard: what the tree does not say, namely where each batch began and ended and when.
 //!
-//! The hash after a batch covers the one before it, so that a single one, in a signed checkpoint, fixes all batches with their order and times.
+//! The hash after a batch covers the one before it, so that a single one, in a signed checkpoint, fixes all batches with their order and
+//! times.
 
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::error::{Error, Result};
@@ -25,7 +26,8 @@ pub struct BatchLink {
     pub timestamp: u64,
 }
 
-/// The chain of a shard before its first batch: `SHA-256("florin-ledger-chain/1\n" || origin)`. The origin keeps chains of different shards apart.
+/// The chain of a shard before its first batch: `SHA-256("florin-ledger-chain/1\n" || origin)`. The origin keeps chains of different
+/// shards apart.
 pub fn chain_start(origin: &Origin) -> Hash {
     Hash::of(&[START_TAG, origin.to_string().as_bytes()])
 }
@@ -97,8 +99,8 @@ impl EvidenceLog {
         EvidenceLog { chain: chain_start(&origin), origin, log: MerkleLog::new(), timestamp: 0 }
     }
 
-    /// Appends a batch's records in their order. Tiles that this fills are added to `full`, to be stored with the batch's effects. None, and nothing done, for
-    /// a batch without records.
+    /// Appends a batch's records in their order. Tiles that this fills are added to `full`, to be stored with the batch's effects. None,
+    /// and nothing done, for a batch without records.
     ///
     /// # Errors
     /// `Range`, with nothing done, if the timestamp is before that of the last batch.
@@ -145,8 +147,9 @@ impl EvidenceLog {
         }
     }
 
-    /// The state as one row, 53 bytes and 32 for each peak; integers big-endian: version 1 (1 byte), shard (4), size (8), timestamp (8), chain (32), the peaks from the largest
-    /// subtree to the smallest (32 each, as many as the size has bits set). The tiles of [`MerkleLog::edge`] are stored beside it.
+    /// The state as one row, 53 bytes and 32 for each peak; integers big-endian: version 1 (1 byte), shard (4), size (8), timestamp (8),
+    /// chain (32), the peaks from the largest subtree to the smallest (32 each, as many as the size has bits set). The tiles of
+    /// [`MerkleLog::edge`] are stored beside it.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(STATE_FIXED_BYTES + self.log.frontier().peaks().len() * Hash::LEN);
         bytes.push(STATE_VERSION);

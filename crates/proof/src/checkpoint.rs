@@ -8,11 +8,12 @@
 //! chain qOoWYyxCOYr0JGIQIBpMgkKm+D1CTgnCdFwhMPTGYzI=
 //! ```
 //!
-//! The extension lines are the log's own statement. A witness vouches for the first three lines only: the chain is checked from the batches.
+//! The extension lines are the log's own statement. A witness vouches for the first three lines only: the chain is checked from the
+//! batches.
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::key::SigningKey;
+use crate::key::{KeyKind, SigningKey};
 use crate::merkle::SIZE_MAX;
 use crate::note::SignedNote;
 use base::ShardId;
@@ -116,8 +117,12 @@ impl Checkpoint {
     /// Signs the checkpoint with the log's key. See [`crate::policy`] for what a log must never sign.
     ///
     /// # Errors
-    /// `Malformed` if an extension line is.
+    /// `Malformed` if an extension line is; `Policy` if the key is not one of this origin's log.
     pub fn sign(&self, key: &SigningKey) -> Result<SignedNote> {
+        let verifier = key.verifier();
+        if verifier.kind() != KeyKind::Log || verifier.name() != self.origin.to_string() {
+            return Err(Error::Policy(format!("{} is not a key of the log {}", verifier.name(), self.origin)));
+        }
         let text = self.text();
         Checkpoint::parse(&text)?;
         let signature = key.sign(&text, 0);

@@ -1,4 +1,5 @@
-//! The file that an auditor gets: a proof with all that is needed to check it, but for the keys. JSON, format `florin-ledger-proof`, version 1 (docs/formats.md).
+//! The file that an auditor gets: a proof with all that is needed to check it, but for the keys. JSON, format `florin-ledger-proof`,
+//! version 1 (docs/formats.md).
 
 use crate::checkpoint::Origin;
 use crate::error::{Error, Result};
@@ -148,8 +149,8 @@ impl ProofFile {
         text
     }
 
-    /// Checks that the description is what the record's bytes say. `describe` is the canonical reading of a record, of the crate that owns its format, and runs
-    /// on the auditor's machine. Until this has passed, the description is the server's claim.
+    /// Checks that the description is what the record's bytes say. `describe` is the canonical reading of a record, of the crate that
+    /// owns its format, and runs on the auditor's machine. Until this has passed, the description is the server's claim.
     ///
     /// # Errors
     /// `Disproved` if it says anything else, or the bytes cannot be read.

@@ -17,11 +17,13 @@ const SIGNATURE_BYTES: usize = 64;
 pub enum KeyKind {
     /// The log states its tree: Ed25519 (RFC 8032) over the note's text.
     Log = 0x01,
-    /// A witness states that it saw the tree only grow: 8 bytes of time (seconds since 1970, big-endian) and Ed25519 over `cosignature/v1\ntime SECONDS\n` and the note's text.
+    /// A witness states that it saw the tree only grow: 8 bytes of time (seconds since 1970, big-endian) and Ed25519 over
+    /// `cosignature/v1\ntime SECONDS\n` and the note's text.
     Witness = 0x04,
 }
 
-/// A key to verify with. As text, a *vkey*: `NAME+ID+BASE64`, the id being 8 hexadecimal digits, the rest the kind's byte and the 32 bytes of the public key.
+/// A key to verify with. As text, a *vkey*: `NAME+ID+BASE64`, the id being 8 hexadecimal digits, the rest the kind's byte and the 32
+/// bytes of the public key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VerifierKey {
     name: String,

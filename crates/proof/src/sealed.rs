@@ -1,12 +1,14 @@
-//! Personal fields that can be forgotten. A record holds the field encrypted under its person's key; the leaf covers the ciphertext. Destroying the key makes the field
-//! unreadable in the store, in every replica, backup and proof at once, and no proof breaks, for no byte of a record changes.
+//! Personal fields that can be forgotten. A record holds the field encrypted under its person's key; the leaf covers the ciphertext.
+//! Destroying the key makes the field unreadable in the store, in every replica, backup and proof at once, and no proof breaks, for no
+//! byte of a record changes.
 //!
-//! AES-256-GCM alone would let whoever knows two keys make one ciphertext that opens under both to different texts. An auditor could then be told another name later.
-//! Therefore each field has a key of its own, derived from the person's with HKDF (RFC 5869), and the field commits to it: Bellare and Hoang, "Efficient Schemes for
-//! Committing Authenticated Encryption" (2022). The nonce of 24 bytes goes into the derivation, so random ones never meet.
+//! AES-256-GCM alone would let whoever knows two keys make one ciphertext that opens under both to different texts. An auditor could then
+//! be told another name later. Therefore each field has a key of its own, derived from the person's with HKDF (RFC 5869), and the field
+//! commits to it: Bellare and Hoang, "Efficient Schemes for Committing Authenticated Encryption" (2022). The nonce of 24 bytes goes into
+//! the derivation, so random ones never meet.
 //!
-//! The nonce comes from the caller: sealing happens once, before a batch is proposed, with the machine's randomness; replicas only ever see the sealed bytes.
-//! The key's memory is not wiped here: whoever keeps keys must see to theirs.
+//! The nonce comes from the caller: sealing happens once, before a batch is proposed, with the machine's randomness; replicas only ever
+//! see the sealed bytes. The key's memory is not wiped here: whoever keeps keys must see to theirs.
 
 use crate::error::{Error, Result};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -52,8 +54,8 @@ pub struct SealedField {
 }
 
 impl SealedField {
-    /// Encrypts a field. `context` names its place (the record's id and the field's name): sealed bytes that are moved elsewhere do not open.
-    /// The nonce must be new and random for each call.
+    /// Encrypts a field. `context` names its place (the record's id and the field's name): sealed bytes that are moved elsewhere do not
+    /// open. The nonce must be new and random for each call.
     ///
     /// # Errors
     /// `Range` for a plaintext above [`PLAINTEXT_BYTES_MAX`].
@@ -134,7 +136,8 @@ impl hkdf::KeyType for OutputBytes {
     }
 }
 
-/// The field's own key and the commitment to it: HKDF-SHA-256 with the person's key as input, [`SALT`] as salt and key id and nonce as info; 32 bytes each.
+/// The field's own key and the commitment to it: HKDF-SHA-256 with the person's key as input, [`SALT`] as salt and key id and nonce as
+/// info; 32 bytes each.
 fn derive(key: &PersonKey, key_id: &[u8], nonce: &[u8]) -> Result<(LessSafeKey, [u8; COMMITMENT_BYTES])> {
     let failed = |_| Error::Sealed("the library cannot derive its key");
     let pseudorandom = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(&key.0);

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// From the lowest to the highest. A crate may import those before it, less what `NEVER` says.
-const LAYERS: &[&str] =
-    &["base", "storage", "sql", "ledger", "clearing", "proof", "shard", "cluster", "node", "query", "sim", "server", "fuzz", "florin", "xtask"];
+const LAYERS: &[&str] = &[
+    "base", "storage", "sql", "ledger", "clearing", "proof", "shard", "cluster", "node", "query", "sim", "server", "fuzz", "florin",
+    "xtask",
+];
 
 /// Pairs that the order would allow and a reason forbids.
 const NEVER: &[(&str, &str, &str)] = &[

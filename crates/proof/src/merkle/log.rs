@@ -21,8 +21,8 @@ impl MerkleLog {
     /// Puts a log together from what was stored of it: the frontier and its [`edge_tiles`].
     ///
     /// # Errors
-    /// `Corrupt` if a tile is missing, is shorter than the size says or does not lead to the frontier's peaks. Nodes that a tile has beyond the size are
-    /// dropped: they were stored by a later flush.
+    /// `Corrupt` if a tile is missing, is shorter than the size says or does not lead to the frontier's peaks. Nodes that a tile has
+    /// beyond the size are dropped: they were stored by a later flush.
     pub fn open(frontier: Frontier, mut tile: impl FnMut(TileKey) -> Option<Tile>) -> Result<MerkleLog> {
         let size = frontier.size();
         let mut log = MerkleLog { frontier, edge: Vec::new() };
@@ -54,7 +54,8 @@ impl MerkleLog {
         self.frontier.root()
     }
 
-    /// Appends a record's bytes and returns its index. Tiles that this fills are added to `full`, to be stored under their keys; they never change again.
+    /// Appends a record's bytes and returns its index. Tiles that this fills are added to `full`, to be stored under their keys; they
+    /// never change again.
     pub fn append(&mut self, record: &[u8], full: &mut Vec<Tile>) -> u64 {
         self.append_hash(Hash::of_leaf(record), full)
     }

@@ -38,8 +38,8 @@ impl Plan {
         Ok(Plan { elements })
     }
 
-    /// The proof that the tree of `older` leaves is the beginning of the one of `newer` (RFC 9162, section 2.1.4.1, `PROOF`). It is empty if the two are equal
-    /// or the older one has no leaves.
+    /// The proof that the tree of `older` leaves is the beginning of the one of `newer` (RFC 9162, section 2.1.4.1, `PROOF`). It is empty
+    /// if the two are equal or the older one has no leaves.
     ///
     /// # Errors
     /// `Range` if the older tree is the larger.

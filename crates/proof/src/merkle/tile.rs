@@ -1,7 +1,7 @@
 //! Where nodes are kept: 256 of one level in a tile, every eighth level only (C2SP tlog-tiles).
 //!
-//! A tile at level `l`, index `n`, holds the nodes of height `8 l` from index `256 n` on, so a leaf costs `32 × 256 / 255` bytes and a tree of `s` leaves
-//! `s / 255` rows. The seven levels between are computed when a proof asks for them.
+//! A tile at level `l`, index `n`, holds the nodes of height `8 l` from index `256 n` on, so a leaf costs `32 × 256 / 255` bytes and a
+//! tree of `s` leaves `s / 255` rows. The seven levels between are computed when a proof asks for them.
 
 use super::frontier::fold_right;
 use crate::error::{Error, Result};

@@ -50,8 +50,8 @@ fn skip_lone_levels(node: &mut u64, last: &mut u64) {
     }
 }
 
-/// Checks that the tree of `older` leaves with `older_root` is the beginning of the tree of `newer` leaves with `newer_root` (RFC 9162, section 2.1.4.2). For two trees
-/// of one size, and for an empty older one, which that section leaves out, the path is empty.
+/// Checks that the tree of `older` leaves with `older_root` is the beginning of the tree of `newer` leaves with `newer_root` (RFC 9162,
+/// section 2.1.4.2). For two trees of one size, and for an empty older one, which that section leaves out, the path is empty.
 ///
 /// # Errors
 /// `Disproved` with what does not fit.

@@ -1,7 +1,8 @@
 //! Whom to believe, and what a witness does before it signs.
 //!
-//! A log must never sign two checkpoints of which neither is the beginning of the other: whoever has both can show that it cheated. So that it cannot show different
-//! trees to different auditors, independent witnesses sign only what continues what they have signed before.
+//! A log must never sign two checkpoints of which neither is the beginning of the other: whoever has both can show that it cheated. So
+//! that it cannot show different trees to different auditors, independent witnesses sign only what continues what they have signed
+//! before.
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
@@ -30,7 +31,8 @@ pub struct VerifiedCheckpoint {
 }
 
 impl Policy {
-    /// `logs`: keys named after their origins, of which one must have signed (several for a change of keys, or for several shards). `quorum` of the `witnesses` must have signed, too.
+    /// `logs`: keys named after their origins, of which one must have signed (several for a change of keys, or for several shards).
+    /// `quorum` of the `witnesses` must have signed, too.
     ///
     /// # Errors
     /// `Policy` if no log's key is given, a key is of the wrong kind or occurs twice, or more witnesses are wanted than there are.
@@ -62,7 +64,8 @@ impl Policy {
         Ok(Policy { logs, witnesses, quorum })
     }
 
-    /// Reads a signed checkpoint and believes it if the log and enough witnesses signed it. Signatures by unknown keys are ignored, as signed-note demands.
+    /// Reads a signed checkpoint and believes it if the log and enough witnesses signed it. Signatures by unknown keys are ignored, as
+    /// signed-note demands.
     ///
     /// # Errors
     /// `Malformed`, `Signature` for a wrong signature by a key of this policy, `Policy` if signatures are missing.
@@ -115,8 +118,9 @@ impl Default for Witnessed {
 }
 
 impl Witnessed {
-    /// Decides whether to sign a log's checkpoint that is said to continue what was witnessed (C2SP tlog-witness, `add-checkpoint`). `path` is the consistency proof from the witnessed
-    /// size. Answers with what to store from now on and the signature; `time` is now, in seconds since 1970.
+    /// Decides whether to sign a log's checkpoint that is said to continue what was witnessed (C2SP tlog-witness, `add-checkpoint`).
+    /// `path` is the consistency proof from the witnessed size. Answers with what to store from now on and the signature; `time` is now,
+    /// in seconds since 1970.
     ///
     /// # Errors
     /// As [`Policy::verify`]; `Disproved` if the checkpoint does not continue what was witnessed: the log shows different trees.

@@ -2,6 +2,8 @@
 
 use proof::Error;
 use proof::sealed::{PLAINTEXT_BYTES_MAX, PersonKey, SealedField};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf;
 
 const KEY_ID: [u8; 16] = *b"person 000000007";
 const CONTEXT: &[u8] = b"transfer 42, creditor name";
@@ -36,6 +38,31 @@ fn without_the_key_or_elsewhere_it_stays_closed() {
         let opened = SealedField::decode(&bytes[..end]).and_then(|field| field.open(&PersonKey::new([9; 32]), CONTEXT));
         assert!(opened.is_err(), "{end} bytes");
     }
+}
+
+struct Bytes;
+
+impl hkdf::KeyType for Bytes {
+    fn len(&self) -> usize {
+        64
+    }
+}
+
+#[test]
+fn a_ciphertext_made_for_two_keys_opens_with_the_committed_one_only() {
+    let own = seal(b"Ada Lovelace");
+    let pseudorandom = hkdf::Salt::new(hkdf::HKDF_SHA256, b"florin-sealed-field/1").extract(&[8; 32]);
+    let mut derived = [0; 64];
+    pseudorandom.expand(&[&KEY_ID, &[3; 24]], Bytes).and_then(|output| output.fill(&mut derived)).expect("64 bytes");
+    // What the cipher itself accepts under the other key, below the header that commits to the first.
+    let header = &own.encode()[..73];
+    let mut forged = b"Charles Babbage\x80".to_vec();
+    forged.resize(32, 0);
+    let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &derived[..32]).expect("32 bytes"));
+    let nonce = Nonce::assume_unique_for_key([0; 12]);
+    cipher.seal_in_place_append_tag(nonce, Aad::from([header, CONTEXT].concat()), &mut forged).expect("short");
+    let field = SealedField::decode(&[header, &forged].concat()).expect("a good form");
+    assert_eq!(field.open(&PersonKey::new([8; 32]), CONTEXT), Err(Error::Sealed("it was sealed with another key")));
 }
 
 #[test]

@@ -348,3 +348,12 @@ fn a_proof_reads_few_tiles() {
     }
     assert_eq!(TileSet::default().node(proof::merkle::NodeId { height: 255, index: u64::MAX }), None);
 }
+
+#[test]
+fn of_two_forms_of_a_tile_the_wider_one_counts() {
+    let all = leaves(300);
+    let (early, late) = (Stored::of(&all[..270]), Stored::of(&all));
+    let plan = Plan::inclusion(280, 300).expect("in the tree");
+    let read: TileSet = late.full.iter().chain(late.log.edge()).chain(early.log.edge()).cloned().collect();
+    assert_eq!(plan.build(&read), Ok(naive_path(280, &all)));
+}

@@ -85,7 +85,7 @@ impl Events {
         for _ in 0..prng.between(1, 6) {
             let again = prng.one_in(9) && !self.sent.is_empty();
             let mut transfer = if again { self.again(prng) } else { self.fresh(prng, now) };
-            transfer.flags = transfer.flags.with(F(u16::from(prng.one_in(6))));
+            transfer.flags = transfer.flags.with(F(u16::from(prng.one_in(12))));
             if imports && !prng.one_in(8) {
                 transfer.flags = transfer.flags.with(F::IMPORTED);
                 transfer.timeout = if prng.one_in(20) { transfer.timeout } else { 0 };

@@ -89,12 +89,8 @@ fn main() {
             let (debit, credit) = (std::mem::take(&mut transfer.debit_account), std::mem::take(&mut transfer.credit_account));
             let leg = |account, side, amount| Leg { account, side, amount };
             let (third, fourth) = two_accounts(prng);
-            transfer.legs = vec![
-                leg(debit, Side::Debit, 6),
-                leg(third, Side::Debit, 4),
-                leg(credit, Side::Credit, 5),
-                leg(fourth, Side::Credit, 5),
-            ];
+            transfer.legs =
+                vec![leg(debit, Side::Debit, 6), leg(third, Side::Debit, 4), leg(credit, Side::Credit, 5), leg(fourth, Side::Credit, 5)];
         }
         batch
     });

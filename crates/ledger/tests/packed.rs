@@ -3,7 +3,9 @@
 mod support;
 
 use base::{Prng, SqlState};
-use ledger::packed::{BATCH_EVENTS_MAX, EVENT_BYTES, decode_accounts, decode_transfers, encode_accounts, encode_outcomes, encode_transfers};
+use ledger::packed::{
+    BATCH_EVENTS_MAX, EVENT_BYTES, decode_accounts, decode_transfers, encode_accounts, encode_outcomes, encode_transfers,
+};
 use ledger::{Account, AccountFlags, Batch, Code, Outcome, Transfer, TransferFlags};
 use support::*;
 
@@ -72,7 +74,10 @@ fn what_cannot_be_decoded_is_told_with_its_place() {
     assert_eq!(cut.message(), "packed transfers end inside a record: 383 bytes are not a multiple of 128");
     assert_eq!(cut.detail(), Some("The record that begins at byte 256 has only 127 bytes."));
     let long = decode_accounts(&vec![0; (BATCH_EVENTS_MAX + 1) * EVENT_BYTES]).unwrap_err();
-    assert_eq!((long.message(), long.hint()), ("a packed batch of 8191 accounts is too long", Some("Send at most 8190 events in one batch.")));
+    assert_eq!(
+        (long.message(), long.hint()),
+        ("a packed batch of 8191 accounts is too long", Some("Send at most 8190 events in one batch."))
+    );
     let mut bytes = vec![0; 2 * EVENT_BYTES];
     bytes[128 + 109] = 1;
     let reserved = decode_accounts(&bytes).unwrap_err();

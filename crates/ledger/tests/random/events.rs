@@ -13,13 +13,15 @@ pub struct Events {
     sent: Vec<Transfer>,
     next_id: u128,
     last_batch: String,
+    /// What the last post, void or reversal referred to.
+    last_pending: u128,
     wild: bool,
 }
 
 impl Events {
     pub fn new(prng: &mut Prng) -> Events {
         let accounts = (1..=ACCOUNTS).map(|id| planned(prng, u128::from(id))).collect();
-        Events { accounts, sent: Vec::new(), next_id: 1, last_batch: String::new(), wild: prng.one_in(3) }
+        Events { accounts, sent: Vec::new(), next_id: 1, last_batch: String::new(), last_pending: 1, wild: prng.one_in(3) }
     }
 
     pub fn last_batch(&self) -> &str {
@@ -82,10 +84,22 @@ impl Events {
         let imports = prng.one_in(12);
         let mut last = model.last_made();
         let mut batch = Vec::new();
-        for _ in 0..prng.between(1, 6) {
-            let again = prng.one_in(9) && !self.sent.is_empty();
+        let is_chain = prng.one_in(6);
+        let repeats = is_chain && prng.one_in(3);
+        let count = prng.between(1, 6);
+        for index in 1..=count {
+            let again = prng.one_in(9) && !repeats && !self.sent.is_empty();
             let mut transfer = if again { self.again(prng) } else { self.fresh(prng, now) };
-            transfer.flags = transfer.flags.with(F(u16::from(prng.one_in(12))));
+            if repeats && index > 1 && !prng.one_in(6) {
+                // Part after part of the same original.
+                let amount = 1 + u128::from(prng.below(4));
+                transfer = Transfer { id: transfer.id, flags: F::REVERSE, pending: self.last_pending, amount, ..Transfer::default() };
+            }
+            if !again && prng.one_in(25) {
+                transfer.effective = *prng.pick(&model.ledgers.values().copied().collect::<Vec<u64>>()) + prng.below(2);
+            }
+            let is_linked = if is_chain { index < count } else { prng.one_in(12) };
+            transfer.flags = transfer.flags.without(F::LINKED).with(F(u16::from(is_linked)));
             if imports && !prng.one_in(8) {
                 transfer.flags = transfer.flags.with(F::IMPORTED);
                 transfer.timeout = if prng.one_in(20) { transfer.timeout } else { 0 };
@@ -162,11 +176,17 @@ impl Events {
         transfer
     }
 
-    fn referring(&self, prng: &mut Prng, flags: F) -> Transfer {
+    fn referring(&mut self, prng: &mut Prng, flags: F) -> Transfer {
         // Something that can be referred to, most of the time.
         let is_fit = |sent: &Transfer| sent.flags.has(F::PENDING) != flags.has(F::REVERSE);
         let fitting: Vec<&Transfer> = self.sent.iter().rev().take(40).filter(|sent| is_fit(sent)).collect();
-        let pending = if fitting.is_empty() || prng.one_in(8) { self.known_id(prng) } else { prng.pick(&fitting).id };
+        let pending = match prng.below(8) {
+            0 => self.known_id(prng),
+            1 | 2 => self.last_pending,
+            _ if fitting.is_empty() => self.known_id(prng),
+            _ => prng.pick(&fitting).id,
+        };
+        self.last_pending = if flags.has(F::REVERSE) { pending } else { self.last_pending };
         let mut transfer = Transfer { flags, pending, ..Transfer::default() };
         transfer.amount = match prng.below(4) {
             0 => amount(prng),

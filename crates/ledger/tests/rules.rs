@@ -120,7 +120,7 @@ fn a_balancing_transfer_moves_what_there_is() {
     let nothing = Transfer { id: 3, ..sweep.clone() };
     assert_eq!(run(&mut books, &[pay(1, 1, 2, 70), sweep.clone(), nothing], 100), [Code::Ok; 3]);
     assert_eq!((books.transfer(2).unwrap().amount, books.transfer(3).unwrap().amount), (70, 0));
-    assert_eq!(run(&mut books, &[sweep.clone()], 200), [Code::Exists]);
+    assert_eq!(run(&mut books, std::slice::from_ref(&sweep), 200), [Code::Exists]);
     assert_eq!(run(&mut books, &[Transfer { amount: 69, ..sweep }], 300), [Code::ExistsWithOtherAmount]);
 }
 

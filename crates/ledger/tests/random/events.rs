@@ -209,7 +209,7 @@ impl Events {
 
 fn planned(prng: &mut Prng, id: u128) -> Account {
     let flags = [A(0), A(0), A::HISTORY, A::DEBITS_WITHIN_CREDITS, A::CREDITS_WITHIN_DEBITS, A::DEBITS_WITHIN_CREDITS.with(A::HISTORY)];
-    let ledger = if id % 5 == 0 { 2 } else { 1 };
+    let ledger = if id.is_multiple_of(5) { 2 } else { 1 };
     let bounds = if prng.one_in(2) { bounds(prng) } else { Bounds::default() };
     let closed = if id > 8 && prng.one_in(6) { A::CLOSED } else { A(0) };
     Account { id, ledger, code: 1, flags: prng.pick(&flags).with(closed), bounds, ..Account::default() }

@@ -103,8 +103,8 @@ impl<'a, B: Books> Batch<'a, B> {
         Batch { books }
     }
 
-    /// Applies all events; event number `n` gets timestamp `first_timestamp + n`, in nanoseconds, or later if the books are already further. Imported
-    /// ones keep their own, which lie before that. One outcome for each, in order.
+    /// Applies all events; event number `n` gets timestamp `first_timestamp + n`, in nanoseconds, or later if the books are
+    /// already further. Imported ones keep their own, which lie before that. One outcome for each, in order.
     pub fn run<E: Event>(&mut self, events: &[E], first_timestamp: u64) -> Vec<Outcome> {
         let first_timestamp = first_timestamp.max(self.books.last_timestamp(E::KIND).saturating_add(1));
         let imports = events.first().is_some_and(E::is_imported);

@@ -202,7 +202,8 @@ impl MemoryBooks {
         self.entries.clear();
     }
 
-    /// What partial books were asked for without having it: if this is not empty, load it and run the batch again on the books as they were.
+    /// What partial books were asked for without having it: if this is not empty, load it and run the batch again on the books
+    /// as they were.
     pub fn missed(&self) -> Needs {
         self.missed.as_ref().map(|missed| missed.borrow().clone()).unwrap_or_default()
     }

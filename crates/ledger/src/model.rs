@@ -1,4 +1,5 @@
-//! What is recorded. Amounts are in the ledger's smallest unit; ids are the client's; timestamps are nanoseconds since 1970, given by the ledger.
+//! What is recorded. Amounts are in the ledger's smallest unit; ids are the client's; timestamps are nanoseconds since 1970,
+//! given by the ledger.
 
 use serde::{Deserialize, Serialize};
 
@@ -221,8 +222,8 @@ pub struct Leg {
     pub amount: u128,
 }
 
-/// A movement between two accounts, or, with legs, between many. Immutable once recorded, and recorded complete: the transfer that posts, voids or
-/// reverses another one names that one's accounts and legs itself.
+/// A movement between two accounts, or, with legs, between many. Immutable once recorded, and recorded complete: the transfer that
+/// posts, voids or reverses another one names that one's accounts and legs itself.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Transfer {
     pub id: u128,
@@ -230,8 +231,8 @@ pub struct Transfer {
     pub debit_account: u128,
     /// 0 if there are legs.
     pub credit_account: u128,
-    /// What is moved or reserved: with legs the sum of one side (or 0, and the sum is recorded). In a post and a reversal `u128::MAX` means all,
-    /// in a balancing transfer as much as possible.
+    /// What is moved or reserved: with legs the sum of one side (or 0, and the sum is recorded). In a post and a reversal
+    /// `u128::MAX` means all, in a balancing transfer as much as possible.
     pub amount: u128,
     /// The pending transfer that a post or void resolves, or the posted one that a reversal reverses; else 0.
     pub pending: u128,

@@ -329,7 +329,9 @@ impl Session {
             self.put_ledger_row(Table::Refused, shard, key, &rows::of_refused(id, timestamp)?, base)?;
         }
         self.put_states(&loaded)?;
-        self.stage_if_large().await
+        // A full batch just fits into one commit. Staging locks whole tables, for which two batches could wait for each other.
+        let bytes_max = self.backend.commit_bytes_max();
+        self.stage_above(bytes_max).await
     }
 
     fn put_states(&mut self, loaded: &Loaded) -> Result<()> {

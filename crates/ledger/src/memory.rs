@@ -34,16 +34,19 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T: Default> Slots<T> {
+    #[inline]
     fn get(&self, id: u128) -> Option<&T> {
         self.index.get(&id).map(|index| &self.slots[*index as usize].value)
     }
 
     /// The row, which is made if it is not there, and marked with what is about to change.
+    #[inline]
     fn change(&mut self, id: u128, changes: u8) -> &mut T {
         let index = self.position(id);
         self.change_at(index, changes)
     }
 
+    #[inline]
     fn position(&mut self, id: u128) -> u32 {
         let slots = &mut self.slots;
         *self.index.entry(id).or_insert_with(|| {
@@ -52,6 +55,7 @@ impl<T: Default> Slots<T> {
         })
     }
 
+    #[inline]
     fn change_at(&mut self, index: u32, changes: u8) -> &mut T {
         let slot = &mut self.slots[index as usize];
         if slot.changes == 0 {
@@ -214,6 +218,7 @@ impl MemoryBooks {
         }
     }
 
+    #[inline]
     fn recorded(&self, transfer: u128) -> Option<&Recorded> {
         let recorded = self.transfers.get(transfer);
         if recorded.is_none() {
@@ -254,6 +259,7 @@ impl MemoryBooks {
 }
 
 impl Books for MemoryBooks {
+    #[inline]
     fn account(&self, id: u128) -> Option<&Account> {
         match self.accounts.get(id) {
             Some(account) => account.as_ref(),
@@ -264,14 +270,17 @@ impl Books for MemoryBooks {
         }
     }
 
+    #[inline]
     fn transfer(&self, id: u128) -> Option<&Transfer> {
         self.recorded(id)?.transfer.as_ref()
     }
 
+    #[inline]
     fn pending_state(&self, transfer: u128) -> Option<PendingState> {
         self.recorded(transfer)?.state
     }
 
+    #[inline]
     fn has_failed(&self, transfer: u128) -> bool {
         self.recorded(transfer).is_some_and(|recorded| recorded.failed)
     }
@@ -280,6 +289,7 @@ impl Books for MemoryBooks {
         self.recorded(transfer).and_then(|recorded| recorded.reversed).unwrap_or(0)
     }
 
+    #[inline]
     fn ledger(&self, id: u32) -> Option<&Ledger> {
         match self.ledgers.get(&id) {
             Some(ledger) => ledger.as_ref(),
@@ -290,6 +300,7 @@ impl Books for MemoryBooks {
         }
     }
 
+    #[inline]
     fn last_timestamp(&self, kind: Kind) -> u64 {
         match kind {
             Kind::Account => self.last_account,
@@ -297,6 +308,7 @@ impl Books for MemoryBooks {
         }
     }
 
+    #[inline]
     fn account_mut(&mut self, id: u128) -> Option<&mut Account> {
         let index = *self.accounts.index.get(&id)?;
         self.accounts.slots[index as usize].value.as_ref()?;
@@ -309,6 +321,7 @@ impl Books for MemoryBooks {
         *self.accounts.change(id, if is_new { NEW } else { CHANGED }) = Some(account);
     }
 
+    #[inline]
     fn put_transfer(&mut self, transfer: Transfer) {
         let id = transfer.id;
         self.transfers.change(id, NEW).transfer = Some(transfer);
@@ -326,10 +339,12 @@ impl Books for MemoryBooks {
         self.transfers.change(transfer, REVERSED).reversed = Some(amount);
     }
 
+    #[inline]
     fn put_entry(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
 
+    #[inline]
     fn put_last_timestamp(&mut self, kind: Kind, timestamp: u64) {
         match kind {
             Kind::Account => self.last_account = timestamp,

@@ -80,6 +80,12 @@ impl<T: Default> Slots<T> {
         }
     }
 
+    fn clear(&mut self) {
+        self.index.clear();
+        self.slots.clear();
+        self.changed.clear();
+    }
+
     fn reserve(&mut self, more: usize) {
         self.index.reserve(more);
         self.slots.reserve(more);
@@ -227,13 +233,19 @@ impl MemoryBooks {
         recorded
     }
 
-    /// Writes all that changed to other books.
-    pub(crate) fn write_to<B: Books>(self, books: &mut B) {
-        let (last_account, last_transfer) = (self.last_account, self.last_transfer);
-        for account in self.accounts.slots.into_iter().filter_map(|slot| slot.value) {
+    /// Empties the books, but keeps their memory for the next use.
+    pub(crate) fn clear(&mut self) {
+        self.accounts.clear();
+        self.transfers.clear();
+        self.entries.clear();
+    }
+
+    /// Moves all that changed to other books. What stays behind is of no use until it is cleared.
+    pub(crate) fn write_to<B: Books>(&mut self, books: &mut B) {
+        for account in self.accounts.slots.drain(..).filter_map(|slot| slot.value) {
             books.put_account(account);
         }
-        for Slot { id, value, changes } in self.transfers.slots {
+        for Slot { id, value, changes } in self.transfers.slots.drain(..) {
             if let Some(transfer) = value.transfer.filter(|_| changes & NEW != 0) {
                 books.put_transfer(transfer);
             }
@@ -247,9 +259,9 @@ impl MemoryBooks {
                 books.put_reversed(id, amount);
             }
         }
-        self.entries.into_iter().for_each(|entry| books.put_entry(entry));
-        books.put_last_timestamp(Kind::Account, last_account);
-        books.put_last_timestamp(Kind::Transfer, last_transfer);
+        self.entries.drain(..).for_each(|entry| books.put_entry(entry));
+        books.put_last_timestamp(Kind::Account, self.last_account);
+        books.put_last_timestamp(Kind::Transfer, self.last_transfer);
     }
 
     /// What is recorded of a transfer, without noting that it is not there.

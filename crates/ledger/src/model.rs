@@ -28,24 +28,29 @@ macro_rules! flags {
             pub const NAMES: &[($name, &str)] = &[$(($name::$flag, stringify!($flag))),+];
 
             /// True if all bits of `flag` are set.
+            #[inline]
             pub fn has(self, flag: $name) -> bool {
                 self.0 & flag.0 == flag.0
             }
 
             /// True if at least one bit of `flags` is set.
+            #[inline]
             pub fn has_any(self, flags: $name) -> bool {
                 self.0 & flags.0 != 0
             }
 
+            #[inline]
             pub const fn with(self, flag: $name) -> $name {
                 $name(self.0 | flag.0)
             }
 
+            #[inline]
             pub const fn without(self, flag: $name) -> $name {
                 $name(self.0 & !flag.0)
             }
 
             /// True if a bit is set that means nothing.
+            #[inline]
             pub fn has_unknown(self) -> bool {
                 self.0 & !Self::ALL != 0
             }
@@ -131,38 +136,45 @@ pub struct Balances {
 }
 
 /// A sum as a signed number. Sums are at most [`AMOUNT_MAX`]; what is larger was damaged, and stays at the end of the range.
+#[inline]
 fn signed(sum: u128) -> i128 {
     i128::try_from(sum).unwrap_or(i128::MAX)
 }
 
 impl Balances {
     /// Posted credits less posted debits.
+    #[inline]
     pub fn posted(&self) -> i128 {
         signed(self.credits_posted).saturating_sub(signed(self.debits_posted))
     }
 
     /// The posted balance if all pending debits were posted and no pending credit was: what a minimum is compared with.
+    #[inline]
     pub fn available_low(&self) -> i128 {
         self.posted().saturating_sub(signed(self.debits_pending))
     }
 
     /// The posted balance if all pending credits were posted and no pending debit was: what a maximum is compared with.
+    #[inline]
     pub fn available_high(&self) -> i128 {
         self.posted().saturating_add(signed(self.credits_pending))
     }
 
     /// What a minimum on `balance` is compared with.
+    #[inline]
     pub fn low(&self, balance: Balance) -> i128 {
         if balance == Balance::Posted { self.posted() } else { self.available_low() }
     }
 
     /// What a maximum on `balance` is compared with.
+    #[inline]
     pub fn high(&self, balance: Balance) -> i128 {
         if balance == Balance::Posted { self.posted() } else { self.available_high() }
     }
 }
 
 impl Account {
+    #[inline]
     pub fn balances(&self) -> Balances {
         Balances {
             debits_pending: self.debits_pending,
@@ -258,11 +270,13 @@ pub struct Transfer {
 
 impl Transfer {
     /// When a pending transfer expires, in nanoseconds.
+    #[inline]
     pub fn expires(&self) -> Option<u64> {
         (self.timeout > 0).then(|| self.timestamp.saturating_add(u64::from(self.timeout) * SECOND_NS))
     }
 
     /// When it takes effect, in nanoseconds.
+    #[inline]
     pub fn effective_at(&self) -> u64 {
         if self.effective == 0 { self.timestamp } else { self.effective }
     }
@@ -276,6 +290,7 @@ impl Transfer {
     }
 
     /// Number `index` of the legs; a transfer between two accounts has two, the debit first.
+    #[inline]
     pub fn leg(&self, index: usize) -> Option<Leg> {
         if !self.legs.is_empty() {
             return self.legs.get(index).copied();

@@ -240,6 +240,22 @@ fn a_posting_may_pass_through_a_limit_that_it_keeps_in_the_end() {
 }
 
 #[test]
+fn a_long_posting_adds_up_the_legs_of_each_account() {
+    let mut books = books(&[PLAIN, AccountFlags::DEBITS_WITHIN_CREDITS, PLAIN]);
+    let through = |last| {
+        let legs = (0..LEGS_MAX as u128 / 4).flat_map(|_| [debit(1, 3), credit(2, 3), debit(2, 2), credit(3, 2)]);
+        let mut legs: Vec<_> = legs.collect();
+        let end = legs.len() - 2;
+        (legs[end].amount, legs[end + 1].amount) = (last, last);
+        legs
+    };
+    assert_eq!(run(&mut books, &[posting(1, &through(253))], 100), [Code::ExceedsCredits]);
+    assert_eq!(run(&mut books, &[flagged(posting(2, &through(2)), TransferFlags::PENDING)], 200), [Code::ExceedsCredits]);
+    assert_eq!(run(&mut books, &[posting(3, &through(252))], 300), [Code::Ok]);
+    assert_eq!((sums(&books, 1), sums(&books, 2), posted(&books, 3)), ([0, 750, 0, 0], [0, 750, 0, 750], 750));
+}
+
+#[test]
 fn a_pending_posting_is_posted_or_voided_whole() {
     let mut books = books(&[PLAIN; 3]);
     let legs = [debit(1, 9), credit(2, 4), credit(3, 5)];

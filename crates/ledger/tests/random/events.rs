@@ -259,11 +259,12 @@ fn balancing(prng: &mut Prng) -> Transfer {
     Transfer { amount: most, ..pair(prng, which.with(pending)) }
 }
 
-/// Two to seven legs of ledger 1 that balance, most of the time.
+/// Two to thirteen legs of ledger 1 that balance, most of the time.
 fn legs(prng: &mut Prng) -> Vec<Leg> {
     let mut legs = Vec::new();
     let mut sum = 0u128;
-    for _ in 0..prng.between(1, 3) {
+    let debits = if prng.one_in(8) { prng.between(7, 12) } else { prng.between(1, 3) };
+    for _ in 0..debits {
         let amount = amount(prng) + u128::from(!prng.one_in(40));
         sum += amount;
         legs.push(Leg { account: account(prng), side: Side::Debit, amount });

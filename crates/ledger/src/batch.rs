@@ -2,6 +2,7 @@
 
 use crate::books::{Books, Kind};
 use crate::code::Code;
+use crate::memory::MemoryBooks;
 use crate::model::{Account, AccountFlags, Transfer, TransferFlags};
 use crate::needs::{Needs, needs_of_event};
 use crate::overlay::Overlay;
@@ -96,15 +97,17 @@ impl Event for Transfer {
 /// Runs batches against books.
 pub struct Batch<'a, B: Books> {
     books: &'a mut B,
+    /// What the chain at hand has changed.
+    changes: MemoryBooks,
 }
 
 impl<'a, B: Books> Batch<'a, B> {
     pub fn new(books: &'a mut B) -> Batch<'a, B> {
-        Batch { books }
+        Batch { books, changes: MemoryBooks::default() }
     }
 
-    /// Applies all events; event number `n` gets timestamp `first_timestamp + n`, in nanoseconds, or later if the books are already further. Imported
-    /// ones keep their own, which lie before that. One outcome for each, in order.
+    /// Applies all events; event number `n` gets timestamp `first_timestamp + n`, in nanoseconds, or later if the books are
+    /// already further. Imported ones keep their own, which lie before that. One outcome for each, in order.
     pub fn run<E: Event>(&mut self, events: &[E], first_timestamp: u64) -> Vec<Outcome> {
         let first_timestamp = first_timestamp.max(self.books.last_timestamp(E::KIND).saturating_add(1));
         let imports = events.first().is_some_and(E::is_imported);
@@ -138,7 +141,7 @@ impl<'a, B: Books> Batch<'a, B> {
             // The batch ended inside the chain: its last event is to blame.
             failed = Some((last, Outcome { code: Code::LinkedChainOpen, timestamp: at(last) }));
         } else {
-            let mut overlay = Overlay::new(self.books);
+            let mut overlay = Overlay::new(self.books, &mut self.changes);
             for (index, event) in events.iter().enumerate() {
                 let outcome = apply(&mut overlay, event, imports, at(index));
                 if outcome.code != Code::Ok {

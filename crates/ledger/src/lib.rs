@@ -1,7 +1,9 @@
-//! The rules of double entry: accounts, transfers, postings of many legs, pending amounts, limits, reversals, closed periods. Pure functions.
+//! The rules of double entry: accounts, transfers, postings of many legs, pending amounts, limits, reversals, closed periods.
+//! Pure functions.
 //!
 //! [`Batch::run`] applies events in order to [`Books`], which are whatever holds accounts and transfers: a shard's rows, or
-//! a map in a test. Every event gets one [`Code`]; a refused one changes nothing, and a chain of linked events takes effect whole or not at all.
+//! a map in a test. Every event gets one [`Code`]; a refused one changes nothing, and a chain of linked events takes effect
+//! whole or not at all.
 //! After every batch the sum of debits equals the sum of credits, posted and pending, for each ledger: a transfer adds the same
 //! amount to both sides or to none.
 //!

@@ -34,16 +34,19 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T: Default> Slots<T> {
+    #[inline]
     fn get(&self, id: u128) -> Option<&T> {
         self.index.get(&id).map(|index| &self.slots[*index as usize].value)
     }
 
     /// The row, which is made if it is not there, and marked with what is about to change.
+    #[inline]
     fn change(&mut self, id: u128, changes: u8) -> &mut T {
         let index = self.position(id);
         self.change_at(index, changes)
     }
 
+    #[inline]
     fn position(&mut self, id: u128) -> u32 {
         let slots = &mut self.slots;
         *self.index.entry(id).or_insert_with(|| {
@@ -52,6 +55,7 @@ impl<T: Default> Slots<T> {
         })
     }
 
+    #[inline]
     fn change_at(&mut self, index: u32, changes: u8) -> &mut T {
         let slot = &mut self.slots[index as usize];
         if slot.changes == 0 {
@@ -74,6 +78,12 @@ impl<T: Default> Slots<T> {
         for index in self.changed.drain(..) {
             self.slots[index as usize].changes = 0;
         }
+    }
+
+    fn clear(&mut self) {
+        self.index.clear();
+        self.slots.clear();
+        self.changed.clear();
     }
 
     fn reserve(&mut self, more: usize) {
@@ -202,7 +212,8 @@ impl MemoryBooks {
         self.entries.clear();
     }
 
-    /// What partial books were asked for without having it: if this is not empty, load it and run the batch again on the books as they were.
+    /// What partial books were asked for without having it: if this is not empty, load it and run the batch again on the books
+    /// as they were.
     pub fn missed(&self) -> Needs {
         self.missed.as_ref().map(|missed| missed.borrow().clone()).unwrap_or_default()
     }
@@ -213,6 +224,7 @@ impl MemoryBooks {
         }
     }
 
+    #[inline]
     fn recorded(&self, transfer: u128) -> Option<&Recorded> {
         let recorded = self.transfers.get(transfer);
         if recorded.is_none() {
@@ -221,13 +233,19 @@ impl MemoryBooks {
         recorded
     }
 
-    /// Writes all that changed to other books.
-    pub(crate) fn write_to<B: Books>(self, books: &mut B) {
-        let (last_account, last_transfer) = (self.last_account, self.last_transfer);
-        for account in self.accounts.slots.into_iter().filter_map(|slot| slot.value) {
+    /// Empties the books, but keeps their memory for the next use.
+    pub(crate) fn clear(&mut self) {
+        self.accounts.clear();
+        self.transfers.clear();
+        self.entries.clear();
+    }
+
+    /// Moves all that changed to other books. What stays behind is of no use until it is cleared.
+    pub(crate) fn write_to<B: Books>(&mut self, books: &mut B) {
+        for account in self.accounts.slots.drain(..).filter_map(|slot| slot.value) {
             books.put_account(account);
         }
-        for Slot { id, value, changes } in self.transfers.slots {
+        for Slot { id, value, changes } in self.transfers.slots.drain(..) {
             if let Some(transfer) = value.transfer.filter(|_| changes & NEW != 0) {
                 books.put_transfer(transfer);
             }
@@ -241,9 +259,9 @@ impl MemoryBooks {
                 books.put_reversed(id, amount);
             }
         }
-        self.entries.into_iter().for_each(|entry| books.put_entry(entry));
-        books.put_last_timestamp(Kind::Account, last_account);
-        books.put_last_timestamp(Kind::Transfer, last_transfer);
+        self.entries.drain(..).for_each(|entry| books.put_entry(entry));
+        books.put_last_timestamp(Kind::Account, self.last_account);
+        books.put_last_timestamp(Kind::Transfer, self.last_transfer);
     }
 
     /// What is recorded of a transfer, without noting that it is not there.
@@ -253,6 +271,7 @@ impl MemoryBooks {
 }
 
 impl Books for MemoryBooks {
+    #[inline]
     fn account(&self, id: u128) -> Option<&Account> {
         match self.accounts.get(id) {
             Some(account) => account.as_ref(),
@@ -263,14 +282,17 @@ impl Books for MemoryBooks {
         }
     }
 
+    #[inline]
     fn transfer(&self, id: u128) -> Option<&Transfer> {
         self.recorded(id)?.transfer.as_ref()
     }
 
+    #[inline]
     fn pending_state(&self, transfer: u128) -> Option<PendingState> {
         self.recorded(transfer)?.state
     }
 
+    #[inline]
     fn has_failed(&self, transfer: u128) -> bool {
         self.recorded(transfer).is_some_and(|recorded| recorded.failed)
     }
@@ -279,6 +301,7 @@ impl Books for MemoryBooks {
         self.recorded(transfer).and_then(|recorded| recorded.reversed).unwrap_or(0)
     }
 
+    #[inline]
     fn ledger(&self, id: u32) -> Option<&Ledger> {
         match self.ledgers.get(&id) {
             Some(ledger) => ledger.as_ref(),
@@ -289,6 +312,7 @@ impl Books for MemoryBooks {
         }
     }
 
+    #[inline]
     fn last_timestamp(&self, kind: Kind) -> u64 {
         match kind {
             Kind::Account => self.last_account,
@@ -296,6 +320,7 @@ impl Books for MemoryBooks {
         }
     }
 
+    #[inline]
     fn account_mut(&mut self, id: u128) -> Option<&mut Account> {
         let index = *self.accounts.index.get(&id)?;
         self.accounts.slots[index as usize].value.as_ref()?;
@@ -308,6 +333,7 @@ impl Books for MemoryBooks {
         *self.accounts.change(id, if is_new { NEW } else { CHANGED }) = Some(account);
     }
 
+    #[inline]
     fn put_transfer(&mut self, transfer: Transfer) {
         let id = transfer.id;
         self.transfers.change(id, NEW).transfer = Some(transfer);
@@ -325,10 +351,12 @@ impl Books for MemoryBooks {
         self.transfers.change(transfer, REVERSED).reversed = Some(amount);
     }
 
+    #[inline]
     fn put_entry(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
 
+    #[inline]
     fn put_last_timestamp(&mut self, kind: Kind, timestamp: u64) {
         match kind {
             Kind::Account => self.last_account = timestamp,

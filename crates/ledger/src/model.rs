@@ -1,4 +1,5 @@
-//! What is recorded. Amounts are in the ledger's smallest unit; ids are the client's; timestamps are nanoseconds since 1970, given by the ledger.
+//! What is recorded. Amounts are in the ledger's smallest unit; ids are the client's; timestamps are nanoseconds since 1970,
+//! given by the ledger.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,24 +28,29 @@ macro_rules! flags {
             pub const NAMES: &[($name, &str)] = &[$(($name::$flag, stringify!($flag))),+];
 
             /// True if all bits of `flag` are set.
+            #[inline]
             pub fn has(self, flag: $name) -> bool {
                 self.0 & flag.0 == flag.0
             }
 
             /// True if at least one bit of `flags` is set.
+            #[inline]
             pub fn has_any(self, flags: $name) -> bool {
                 self.0 & flags.0 != 0
             }
 
+            #[inline]
             pub const fn with(self, flag: $name) -> $name {
                 $name(self.0 | flag.0)
             }
 
+            #[inline]
             pub const fn without(self, flag: $name) -> $name {
                 $name(self.0 & !flag.0)
             }
 
             /// True if a bit is set that means nothing.
+            #[inline]
             pub fn has_unknown(self) -> bool {
                 self.0 & !Self::ALL != 0
             }
@@ -130,38 +136,45 @@ pub struct Balances {
 }
 
 /// A sum as a signed number. Sums are at most [`AMOUNT_MAX`]; what is larger was damaged, and stays at the end of the range.
+#[inline]
 fn signed(sum: u128) -> i128 {
     i128::try_from(sum).unwrap_or(i128::MAX)
 }
 
 impl Balances {
     /// Posted credits less posted debits.
+    #[inline]
     pub fn posted(&self) -> i128 {
         signed(self.credits_posted).saturating_sub(signed(self.debits_posted))
     }
 
     /// The posted balance if all pending debits were posted and no pending credit was: what a minimum is compared with.
+    #[inline]
     pub fn available_low(&self) -> i128 {
         self.posted().saturating_sub(signed(self.debits_pending))
     }
 
     /// The posted balance if all pending credits were posted and no pending debit was: what a maximum is compared with.
+    #[inline]
     pub fn available_high(&self) -> i128 {
         self.posted().saturating_add(signed(self.credits_pending))
     }
 
     /// What a minimum on `balance` is compared with.
+    #[inline]
     pub fn low(&self, balance: Balance) -> i128 {
         if balance == Balance::Posted { self.posted() } else { self.available_low() }
     }
 
     /// What a maximum on `balance` is compared with.
+    #[inline]
     pub fn high(&self, balance: Balance) -> i128 {
         if balance == Balance::Posted { self.posted() } else { self.available_high() }
     }
 }
 
 impl Account {
+    #[inline]
     pub fn balances(&self) -> Balances {
         Balances {
             debits_pending: self.debits_pending,
@@ -221,8 +234,8 @@ pub struct Leg {
     pub amount: u128,
 }
 
-/// A movement between two accounts, or, with legs, between many. Immutable once recorded, and recorded complete: the transfer that posts, voids or
-/// reverses another one names that one's accounts and legs itself.
+/// A movement between two accounts, or, with legs, between many. Immutable once recorded, and recorded complete: the transfer that
+/// posts, voids or reverses another one names that one's accounts and legs itself.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Transfer {
     pub id: u128,
@@ -230,8 +243,8 @@ pub struct Transfer {
     pub debit_account: u128,
     /// 0 if there are legs.
     pub credit_account: u128,
-    /// What is moved or reserved: with legs the sum of one side (or 0, and the sum is recorded). In a post and a reversal `u128::MAX` means all,
-    /// in a balancing transfer as much as possible.
+    /// What is moved or reserved: with legs the sum of one side (or 0, and the sum is recorded). In a post and a reversal
+    /// `u128::MAX` means all, in a balancing transfer as much as possible.
     pub amount: u128,
     /// The pending transfer that a post or void resolves, or the posted one that a reversal reverses; else 0.
     pub pending: u128,
@@ -257,11 +270,13 @@ pub struct Transfer {
 
 impl Transfer {
     /// When a pending transfer expires, in nanoseconds.
+    #[inline]
     pub fn expires(&self) -> Option<u64> {
         (self.timeout > 0).then(|| self.timestamp.saturating_add(u64::from(self.timeout) * SECOND_NS))
     }
 
     /// When it takes effect, in nanoseconds.
+    #[inline]
     pub fn effective_at(&self) -> u64 {
         if self.effective == 0 { self.timestamp } else { self.effective }
     }
@@ -275,6 +290,7 @@ impl Transfer {
     }
 
     /// Number `index` of the legs; a transfer between two accounts has two, the debit first.
+    #[inline]
     pub fn leg(&self, index: usize) -> Option<Leg> {
         if !self.legs.is_empty() {
             return self.legs.get(index).copied();

@@ -7,12 +7,13 @@ use crate::model::{Account, Entry, Ledger, PendingState, Transfer};
 /// Changes above some books, kept apart until they are accepted.
 pub struct Overlay<'a, B: Books> {
     below: &'a mut B,
-    changes: MemoryBooks,
+    changes: &'a mut MemoryBooks,
 }
 
 impl<'a, B: Books> Overlay<'a, B> {
-    pub fn new(below: &'a mut B) -> Overlay<'a, B> {
-        let mut changes = MemoryBooks::default();
+    /// `changes` is where they are kept; it is emptied first, and can be given to the next overlay, which spares its memory.
+    pub fn new(below: &'a mut B, changes: &'a mut MemoryBooks) -> Overlay<'a, B> {
+        changes.clear();
         for kind in [Kind::Account, Kind::Transfer] {
             changes.put_last_timestamp(kind, below.last_timestamp(kind));
         }

@@ -120,7 +120,7 @@ fn a_balancing_transfer_moves_what_there_is() {
     let nothing = Transfer { id: 3, ..sweep.clone() };
     assert_eq!(run(&mut books, &[pay(1, 1, 2, 70), sweep.clone(), nothing], 100), [Code::Ok; 3]);
     assert_eq!((books.transfer(2).unwrap().amount, books.transfer(3).unwrap().amount), (70, 0));
-    assert_eq!(run(&mut books, &[sweep.clone()], 200), [Code::Exists]);
+    assert_eq!(run(&mut books, std::slice::from_ref(&sweep), 200), [Code::Exists]);
     assert_eq!(run(&mut books, &[Transfer { amount: 69, ..sweep }], 300), [Code::ExistsWithOtherAmount]);
 }
 
@@ -237,6 +237,22 @@ fn a_posting_may_pass_through_a_limit_that_it_keeps_in_the_end() {
     let too_far = posting(2, &[debit(2, 61), credit(3, 61), debit(1, 60), credit(2, 60), debit(1, 1), credit(3, 1)]);
     assert_eq!(run(&mut books, &[through, too_far], 100), [Code::Ok, Code::ExceedsCredits]);
     assert_eq!(sums(&books, 2), [0, 60, 0, 60]);
+}
+
+#[test]
+fn a_long_posting_adds_up_the_legs_of_each_account() {
+    let mut books = books(&[PLAIN, AccountFlags::DEBITS_WITHIN_CREDITS, PLAIN]);
+    let through = |last| {
+        let legs = (0..LEGS_MAX as u128 / 4).flat_map(|_| [debit(1, 3), credit(2, 3), debit(2, 2), credit(3, 2)]);
+        let mut legs: Vec<_> = legs.collect();
+        let end = legs.len() - 2;
+        (legs[end].amount, legs[end + 1].amount) = (last, last);
+        legs
+    };
+    assert_eq!(run(&mut books, &[posting(1, &through(253))], 100), [Code::ExceedsCredits]);
+    assert_eq!(run(&mut books, &[flagged(posting(2, &through(2)), TransferFlags::PENDING)], 200), [Code::ExceedsCredits]);
+    assert_eq!(run(&mut books, &[posting(3, &through(252))], 300), [Code::Ok]);
+    assert_eq!((sums(&books, 1), sums(&books, 2), posted(&books, 3)), ([0, 750, 0, 0], [0, 750, 0, 750], 750));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 const READY_SECONDS_MAX: u64 = 60;
 const FIRST_PORT: u16 = 15_600;
+/// Of a cluster beside another one.
+pub const SECOND_PORT: u16 = 15_640;
 
 pub struct Cluster {
     nodes: Vec<process::Running>,
@@ -30,6 +32,10 @@ pub fn build(root: &Path) -> Result<PathBuf, String> {
 
 impl Cluster {
     pub fn start(program: &Path, directory: &Path, nodes: u16) -> Result<Cluster, String> {
+        Cluster::start_at(program, directory, nodes, FIRST_PORT)
+    }
+
+    pub fn start_at(program: &Path, directory: &Path, nodes: u16, first_port: u16) -> Result<Cluster, String> {
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         let mode = if nodes == 1 { "single" } else { "3dc" };
         let data = |node: u16| directory.join(format!("node{node}"));
@@ -37,9 +43,9 @@ impl Cluster {
         let made: serde_json::Value = serde_json::from_str(&made).map_err(|error| format!("florin cluster init: {error}"))?;
         let token = made["token"].as_str().ok_or("florin cluster init printed no token")?.to_owned();
         let mut cluster = Cluster { nodes: Vec::new(), sql_ports: Vec::new() };
-        let join = format!("127.0.0.1:{FIRST_PORT}");
+        let join = format!("127.0.0.1:{first_port}");
         for node in 0..nodes {
-            let (listen, sql) = (FIRST_PORT + 2 * node, FIRST_PORT + 2 * node + 1);
+            let (listen, sql) = (first_port + 2 * node, first_port + 2 * node + 1);
             let mut command = Command::new(program);
             command.args(["start", "--city", "amber", "--zone", &format!("a{}", node + 1), "--data"]).arg(data(node));
             command.args(["--listen", &format!("127.0.0.1:{listen}"), "--sql-listen", &format!("127.0.0.1:{sql}"), "--control", "stdin"]);

@@ -7,6 +7,7 @@
 mod failover;
 mod florin;
 mod idle;
+mod ledger;
 mod pgbench;
 mod postgres;
 mod process;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use workloads::{Tool, Workload};
 
 /// Rows that compare nothing: what Florin alone does.
-const OWN_ROWS: &[&str] = &["idle", "start", "failover"];
+const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover"];
 
 pub struct Options {
     pub seconds: u64,
@@ -123,6 +124,9 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
         && let Err(error) = compare_all(&rows, &program, directory, options, &mut report)
     {
         report.trouble("side by side", &error);
+    }
+    if options.wants("ledger") {
+        report.section("ledger", ledger::measure(options, &program, &directory.join("ledger")));
     }
     if options.wants("idle") {
         report.section("idle", idle::measure(&program, &directory.join("idle")));

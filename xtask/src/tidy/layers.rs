@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// From the lowest to the highest. A crate may import those before it, less what `NEVER` says.
-const LAYERS: &[&str] =
-    &["base", "storage", "ledger", "sql", "clearing", "shard", "cluster", "node", "query", "sim", "server", "florin-client", "fuzz", "florin", "xtask"];
+const LAYERS: &[&str] = &[
+    "base", "storage", "ledger", "proof", "sql", "clearing", "shard", "cluster", "node", "query", "sim", "server", "florin-client", "fuzz",
+    "florin", "xtask",
+];
 
 /// Pairs that the order would allow and a reason forbids.
 const NEVER: &[(&str, &str, &str)] = &[
@@ -21,7 +23,7 @@ const NEVER: &[(&str, &str, &str)] = &[
 ];
 
 /// The pure crates never depend on a runtime.
-const PURE: &[&str] = &["base", "storage", "ledger", "sql", "clearing", "shard", "cluster", "node", "sim"];
+const PURE: &[&str] = &["base", "storage", "ledger", "proof", "sql", "clearing", "shard", "cluster", "node", "sim"];
 const RUNTIMES: &[&str] = &["tokio", "async-std", "smol", "mio"];
 
 pub fn findings(root: &Path) -> Result<Vec<String>, String> {

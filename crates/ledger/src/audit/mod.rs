@@ -1,8 +1,9 @@
 //! Recomputes each account's balances from the transfers alone, and compares.
 //!
-//! The caller streams all transfers in the order of their timestamps, then all accounts. What is kept meanwhile is one row of sums for each account, and
-//! a few words for each pending transfer and each reversed one. When a transfer expired is not recorded with it: an expired one counts as
-//! never reserved, so that a limit that held is never reported, while one that only expired amounts violated is not found.
+//! The caller streams all transfers in the order of their timestamps, then all accounts. What is kept meanwhile is one row of sums
+//! for each account, and a few words for each pending transfer and each reversed one. When a transfer expired is not recorded with
+//! it: an expired one counts as never reserved, so that a limit that held is never reported, while one that only expired amounts
+//! violated is not found.
 
 mod finding;
 

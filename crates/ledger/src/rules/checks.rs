@@ -6,6 +6,7 @@ use crate::model::{AMOUNT_MAX, Account, AccountFlags, Balances};
 
 pub type Verdict = Result<(), Code>;
 
+#[inline]
 pub fn ensure(condition: bool, otherwise: Code) -> Verdict {
     if condition { Ok(()) } else { Err(otherwise) }
 }
@@ -31,6 +32,7 @@ pub fn check_order<B: Books>(books: &B, kind: Kind, timestamp: u64) -> Verdict {
 }
 
 /// Posted and pending together must fit, so that a later post cannot overflow.
+#[inline]
 pub fn check_sums(after: &Balances) -> Verdict {
     let fits = |posted: u128, pending: u128| posted.checked_add(pending).is_some_and(|sum| sum <= AMOUNT_MAX);
     ensure(fits(after.debits_posted, after.debits_pending), Code::OverflowsDebits)?;
@@ -38,6 +40,7 @@ pub fn check_sums(after: &Balances) -> Verdict {
 }
 
 /// No event may bring a balance beyond a limit, or further beyond one that it is beyond from the start.
+#[inline]
 pub fn check_limits(account: &Account, after: &Balances) -> Verdict {
     let is_plain = account.bounds.minimum.is_none() && account.bounds.maximum.is_none();
     let limits = AccountFlags::DEBITS_WITHIN_CREDITS.with(AccountFlags::CREDITS_WITHIN_DEBITS);

@@ -9,6 +9,9 @@ use rustc_hash::FxHashMap;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+/// Up to so many legs accounts are found faster by looking at each than by a hash.
+const LEGS_SHORT: usize = 8;
+
 /// A transfer that refers to no other one.
 pub fn make<B: Books>(books: &mut B, wanted: &Transfer, timestamp: u64) -> Verdict {
     ensure(wanted.pending == 0, Code::PendingIdMustBeZero)?;
@@ -136,14 +139,21 @@ pub fn balances_after<'a, B: Books>(
     transfer: &Transfer,
     mut change: impl FnMut(&mut Balances, Leg) -> Option<()>,
 ) -> Result<Vec<(&'a Account, Balances)>, Code> {
+    let is_short = transfer.legs.len() <= LEGS_SHORT;
     let mut positions = FxHashMap::default();
     let mut all: Vec<(&Account, Balances)> = Vec::with_capacity(transfer.legs.len().max(2));
     for leg in transfer.each_leg() {
-        let position = match positions.get(&leg.account) {
-            Some(position) => *position,
+        let found = match is_short {
+            true => all.iter().position(|(account, _)| account.id == leg.account),
+            false => positions.get(&leg.account).copied(),
+        };
+        let position = match found {
+            Some(position) => position,
             None => {
                 let account = books.account(leg.account).ok_or(Code::BooksContradict)?;
-                positions.insert(leg.account, all.len());
+                if !is_short {
+                    positions.insert(leg.account, all.len());
+                }
                 all.push((account, account.balances()));
                 all.len() - 1
             }

@@ -13,13 +13,15 @@ pub struct Events {
     sent: Vec<Transfer>,
     next_id: u128,
     last_batch: String,
+    /// What the last post, void or reversal referred to.
+    last_pending: u128,
     wild: bool,
 }
 
 impl Events {
     pub fn new(prng: &mut Prng) -> Events {
         let accounts = (1..=ACCOUNTS).map(|id| planned(prng, u128::from(id))).collect();
-        Events { accounts, sent: Vec::new(), next_id: 1, last_batch: String::new(), wild: prng.one_in(3) }
+        Events { accounts, sent: Vec::new(), next_id: 1, last_batch: String::new(), last_pending: 1, wild: prng.one_in(3) }
     }
 
     pub fn last_batch(&self) -> &str {
@@ -82,10 +84,22 @@ impl Events {
         let imports = prng.one_in(12);
         let mut last = model.last_made();
         let mut batch = Vec::new();
-        for _ in 0..prng.between(1, 6) {
-            let again = prng.one_in(9) && !self.sent.is_empty();
+        let is_chain = prng.one_in(6);
+        let repeats = is_chain && prng.one_in(3);
+        let count = prng.between(1, 6);
+        for index in 1..=count {
+            let again = prng.one_in(9) && !repeats && !self.sent.is_empty();
             let mut transfer = if again { self.again(prng) } else { self.fresh(prng, now) };
-            transfer.flags = transfer.flags.with(F(u16::from(prng.one_in(6))));
+            if repeats && index > 1 && !prng.one_in(6) {
+                // Part after part of the same original.
+                let amount = 1 + u128::from(prng.below(4));
+                transfer = Transfer { id: transfer.id, flags: F::REVERSE, pending: self.last_pending, amount, ..Transfer::default() };
+            }
+            if !again && prng.one_in(25) {
+                transfer.effective = *prng.pick(&model.ledgers.values().copied().collect::<Vec<u64>>()) + prng.below(2);
+            }
+            let is_linked = if is_chain { index < count } else { prng.one_in(12) };
+            transfer.flags = transfer.flags.without(F::LINKED).with(F(u16::from(is_linked)));
             if imports && !prng.one_in(8) {
                 transfer.flags = transfer.flags.with(F::IMPORTED);
                 transfer.timeout = if prng.one_in(20) { transfer.timeout } else { 0 };
@@ -162,11 +176,17 @@ impl Events {
         transfer
     }
 
-    fn referring(&self, prng: &mut Prng, flags: F) -> Transfer {
+    fn referring(&mut self, prng: &mut Prng, flags: F) -> Transfer {
         // Something that can be referred to, most of the time.
         let is_fit = |sent: &Transfer| sent.flags.has(F::PENDING) != flags.has(F::REVERSE);
         let fitting: Vec<&Transfer> = self.sent.iter().rev().take(40).filter(|sent| is_fit(sent)).collect();
-        let pending = if fitting.is_empty() || prng.one_in(8) { self.known_id(prng) } else { prng.pick(&fitting).id };
+        let pending = match prng.below(8) {
+            0 => self.known_id(prng),
+            1 | 2 => self.last_pending,
+            _ if fitting.is_empty() => self.known_id(prng),
+            _ => prng.pick(&fitting).id,
+        };
+        self.last_pending = if flags.has(F::REVERSE) { pending } else { self.last_pending };
         let mut transfer = Transfer { flags, pending, ..Transfer::default() };
         transfer.amount = match prng.below(4) {
             0 => amount(prng),
@@ -189,7 +209,7 @@ impl Events {
 
 fn planned(prng: &mut Prng, id: u128) -> Account {
     let flags = [A(0), A(0), A::HISTORY, A::DEBITS_WITHIN_CREDITS, A::CREDITS_WITHIN_DEBITS, A::DEBITS_WITHIN_CREDITS.with(A::HISTORY)];
-    let ledger = if id % 5 == 0 { 2 } else { 1 };
+    let ledger = if id.is_multiple_of(5) { 2 } else { 1 };
     let bounds = if prng.one_in(2) { bounds(prng) } else { Bounds::default() };
     let closed = if id > 8 && prng.one_in(6) { A::CLOSED } else { A(0) };
     Account { id, ledger, code: 1, flags: prng.pick(&flags).with(closed), bounds, ..Account::default() }
@@ -239,11 +259,12 @@ fn balancing(prng: &mut Prng) -> Transfer {
     Transfer { amount: most, ..pair(prng, which.with(pending)) }
 }
 
-/// Two to seven legs of ledger 1 that balance, most of the time.
+/// Two to thirteen legs of ledger 1 that balance, most of the time.
 fn legs(prng: &mut Prng) -> Vec<Leg> {
     let mut legs = Vec::new();
     let mut sum = 0u128;
-    for _ in 0..prng.between(1, 3) {
+    let debits = if prng.one_in(8) { prng.between(7, 12) } else { prng.between(1, 3) };
+    for _ in 0..debits {
         let amount = amount(prng) + u128::from(!prng.one_in(40));
         sum += amount;
         legs.push(Leg { account: account(prng), side: Side::Debit, amount });

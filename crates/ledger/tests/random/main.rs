@@ -248,7 +248,7 @@ fn the_rules_agree_with_their_second_writing() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test --release -p ledger --test random -- --ignored"]
+#[ignore = "half a minute: cargo test --release -p ledger --test random -- --ignored"]
 fn the_rules_agree_with_their_second_writing_over_millions_of_events() {
     let seen = run_worlds(1_000..31_000);
     let events: u64 = seen.values().sum();

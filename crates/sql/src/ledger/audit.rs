@@ -1,30 +1,27 @@
 //! `ledger.audit()`: all balances from all transfers anew, and from all entries, compared with what the accounts say, at one snapshot.
 
-use super::rows;
-use crate::exec::Run;
+use super::books::info;
+use super::rows::{self, State};
+use super::tables::Ledger as Table;
 use crate::exec::source::Source;
+use crate::exec::{Run, Stored};
 use crate::expr::Parameters;
 use crate::parse::parse;
+use crate::plan::Planned;
 use crate::session::Session;
 use crate::session::txn::Exec;
 use crate::value::Value;
 use base::{Error, Result};
-use ledger::{Account, Audit, Balances, Finding};
+use ledger::{Account, Audit, Balances, Finding, Transfer};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows that are judged at a time.
 const CHUNK_ROWS: usize = 1_000;
 
-/// The columns of transfers and, behind them, what became of each.
-const TRANSFERS: &str = "SELECT t.*, s.id, s.state, s.expires, s.reversed FROM ledger.transfers t LEFT JOIN ledger.transfer_states s ON s.id = t.id \
-     ORDER BY t.timestamp, t.id";
-const REVERSED: &str = "SELECT t.*, s.id, s.state, s.expires, s.reversed FROM ledger.transfers t JOIN ledger.transfer_states s ON s.id = t.id \
-     WHERE s.reversed IS NOT NULL";
+const TRANSFERS: &str = "SELECT * FROM ledger.transfers ORDER BY timestamp, id";
 const ENTRIES: &str = "SELECT account, kind, debit, credit FROM ledger.entries";
 const ACCOUNTS: &str = "SELECT * FROM ledger.accounts";
-/// Columns of `ledger.transfers`.
-const TRANSFER_COLUMNS: usize = 17;
 
 type Findings = Vec<(&'static str, Option<u128>, String)>;
 
@@ -33,27 +30,10 @@ impl Session {
     pub(super) async fn audit(&mut self, run: &mut Run) -> Exec<Source> {
         self.fix_snapshot(&mut run.sight).await?;
         let mut audit = Audit::new();
-        self.each_row(TRANSFERS, run, &mut |row| {
-            let (transfer, state) = transfer_and_state(row)?;
-            audit.transfer(&transfer, state.pending);
-            Ok(())
-        })
-        .await?;
-        // Those of which something was reversed, in any order.
-        let mut reversed = audit.reversed_originals();
-        self.each_row(REVERSED, run, &mut |row| {
-            let (transfer, state) = transfer_and_state(row)?;
-            audit.reversed(&transfer, state.reversed);
-            if let Ok(at) = reversed.binary_search(&transfer.id) {
-                reversed.remove(at);
-            }
-            Ok(())
-        })
-        .await?;
+        self.audit_transfers(&mut audit, run).await?;
         let mut sums: FxHashMap<u128, Balances> = FxHashMap::default();
         self.each_row(ENTRIES, run, &mut |row| add_entry(&mut sums, row)).await?;
-        let mut others: Findings =
-            reversed.into_iter().map(|id| ("reversal_differs", None, format!("transfer {} was reversed, which is not recorded", uuid(id)))).collect();
+        let mut others = Findings::new();
         self.each_row(ACCOUNTS, run, &mut |row| {
             let account = rows::account(row)?.account;
             audit.account(&account);
@@ -62,7 +42,9 @@ impl Session {
         })
         .await?;
         let orphans: BTreeMap<u128, Balances> = sums.into_iter().collect();
-        others.extend(orphans.into_keys().map(|id| ("account_missing", Some(id), format!("account {} has entries but is not there", uuid(id)))));
+        others.extend(
+            orphans.into_keys().map(|id| ("account_missing", Some(id), format!("account {} has entries but is not there", uuid(id)))),
+        );
         let found = audit.finish().into_iter().map(|finding| (finding.name(), account_of(&finding), finding.to_string()));
         let row = |(name, account, detail): (&str, Option<u128>, String)| {
             vec![Value::text(name), account.map_or(Value::Null, Value::Uuid), Value::text(&detail)]
@@ -70,12 +52,56 @@ impl Session {
         Ok(Source::of(found.chain(others).map(row).collect()))
     }
 
-    /// Gives each row of a query to `judge`, in its order.
-    async fn each_row(&mut self, text: &str, run: &mut Run, judge: &mut dyn FnMut(&[Value]) -> Result<()>) -> Exec<()> {
+    /// All transfers in the order of their timestamps, each with what became of it.
+    async fn audit_transfers(&mut self, audit: &mut Audit, run: &mut Run) -> Exec<()> {
+        let mut originals: BTreeMap<u128, (Transfer, u128)> = BTreeMap::new();
+        let planned = self.plan_of(TRANSFERS).await?;
+        let mut source = self.start_query_of(&planned, run).await?;
+        while let Some(chunk) = self.next_answer(&mut source, &planned, run, CHUNK_ROWS).await? {
+            self.check_interrupt()?;
+            let transfers = chunk.iter().map(|row| rows::transfer(row)).collect::<Result<Vec<_>>>()?;
+            let ids: BTreeSet<u128> = transfers.iter().map(|transfer| transfer.id).collect();
+            let states = self.states_of(&ids, run).await?;
+            for transfer in transfers {
+                let state = states.get(&transfer.id).copied().unwrap_or_default();
+                audit.transfer(&transfer, state.pending);
+                if state.reversed > 0 {
+                    originals.insert(transfer.id, (transfer, state.reversed));
+                }
+            }
+        }
+        let unrecorded: BTreeSet<u128> = audit.reversed_originals().into_iter().filter(|id| !originals.contains_key(id)).collect();
+        let found = self.fetch_ids(Table::Transfers, &unrecorded, None, run).await?;
+        for stored in found.iter().flatten() {
+            let transfer = rows::transfer(&info(Table::Transfers).layout.decode(&stored.row)?)?;
+            originals.insert(transfer.id, (transfer, 0));
+        }
+        for (transfer, reversed) in originals.values() {
+            audit.reversed(transfer, *reversed);
+        }
+        Ok(())
+    }
+
+    async fn states_of(&mut self, ids: &BTreeSet<u128>, run: &mut Run) -> Exec<FxHashMap<u128, State>> {
+        let found = self.fetch_ids(Table::TransferStates, ids, None, run).await?;
+        let state = |(id, stored): (&u128, &Option<Stored>)| {
+            let stored = stored.as_ref()?;
+            let values = info(Table::TransferStates).layout.decode(&stored.row);
+            Some(values.and_then(|values| Ok((*id, rows::state(&values)?))))
+        };
+        Ok(ids.iter().zip(&found).filter_map(state).collect::<Result<_>>()?)
+    }
+
+    async fn plan_of(&mut self, text: &str) -> Result<Planned> {
         let statement = parse(text)?.pop().ok_or_else(|| Error::internal("a query of the audit is empty"))?;
         let planned = self.plan(&statement, Parameters::default()).await?;
-        self.pinned.clear();
-        self.pinned.extend(planned.tables().cloned());
+        self.pinned = Table::ALL.into_iter().map(|table| info(table).table.clone()).collect();
+        Ok(planned)
+    }
+
+    /// Gives each row of a query to `judge`, in its order.
+    async fn each_row(&mut self, text: &str, run: &mut Run, judge: &mut dyn FnMut(&[Value]) -> Result<()>) -> Exec<()> {
+        let planned = self.plan_of(text).await?;
         let mut source = self.start_query_of(&planned, run).await?;
         while let Some(chunk) = self.next_answer(&mut source, &planned, run, CHUNK_ROWS).await? {
             self.check_interrupt()?;
@@ -85,11 +111,6 @@ impl Session {
         }
         Ok(())
     }
-}
-
-fn transfer_and_state(row: &[Value]) -> Result<(ledger::Transfer, rows::State)> {
-    let (transfer, state) = row.split_at_checked(TRANSFER_COLUMNS).ok_or_else(|| Error::internal("a row of the audit is too short"))?;
-    Ok((rows::transfer(transfer)?, rows::state(state)?))
 }
 
 fn add_entry(sums: &mut FxHashMap<u128, Balances>, row: &[Value]) -> Result<()> {

@@ -211,7 +211,13 @@ impl Session {
         Ok(self.backend.shard_of(key::slot_of([(&Value::Uuid(id), Type::Uuid)])?))
     }
 
-    async fn fetch_ids(&mut self, table: Table, ids: &BTreeSet<u128>, lock: Option<LockMode>, run: &mut Run) -> Exec<Vec<Option<Stored>>> {
+    pub(super) async fn fetch_ids(
+        &mut self,
+        table: Table,
+        ids: &BTreeSet<u128>,
+        lock: Option<LockMode>,
+        run: &mut Run,
+    ) -> Exec<Vec<Option<Stored>>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -323,7 +329,9 @@ impl Session {
             self.put_ledger_row(Table::Refused, shard, key, &rows::of_refused(id, timestamp)?, base)?;
         }
         self.put_states(&loaded)?;
-        self.stage_if_large().await
+        // A full batch just fits into one commit. Staging locks whole tables, for which two batches could wait for each other.
+        let bytes_max = self.backend.commit_bytes_max();
+        self.stage_above(bytes_max).await
     }
 
     fn put_states(&mut self, loaded: &Loaded) -> Result<()> {

@@ -86,6 +86,10 @@ impl Session {
         for transfer in &mut transfers {
             if transfer.ledger == 0 && transfer.pending == 0 {
                 transfer.ledger = loaded.ledger_of(transfer);
+                let missing = Some(transfer.ledger).filter(|id| *id != 0 && loaded.stored_ledger(*id).is_none());
+                if let Some(id) = missing {
+                    self.load_ledgers(&BTreeSet::from([id]), LockMode::Share, &mut loaded, run).await?;
+                }
             }
             if transfer.code == 0 && transfer.pending == 0 {
                 transfer.code = CODE_DEFAULT;

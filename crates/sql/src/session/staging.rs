@@ -126,10 +126,16 @@ impl Staged {
 impl Session {
     /// Stages the buffered writes if they are many. Called between rows, when nothing may have to be undone but the whole transaction.
     pub(crate) async fn stage_if_large(&mut self) -> Exec<()> {
-        let commit_bytes = self.backend.commit_bytes_max();
-        if self.txn().buffer.bytes() < commit_bytes / 2 {
+        let bytes_max = self.backend.commit_bytes_max() / 2;
+        self.stage_above(bytes_max).await
+    }
+
+    /// Stages the buffered writes if they are more than this.
+    pub(crate) async fn stage_above(&mut self, bytes_max: usize) -> Exec<()> {
+        if self.txn().buffer.bytes() < bytes_max {
             return Ok(());
         }
+        let commit_bytes = self.backend.commit_bytes_max();
         // Index entries live in storages of their own, and are guarded by their table's: both are locked.
         let storages: BTreeSet<StorageId> = self.txn().buffer.storages().map(|(_, storage)| storage).collect();
         self.lock_for_staging(storages).await?;

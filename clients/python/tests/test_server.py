@@ -34,9 +34,9 @@ from florin_ledger import (
 )
 
 
-def _open(ledger: Ledger, number: int, count: int, **more: bool) -> list[UUID]:
+def _open(ledger: Ledger, number: int, count: int) -> list[UUID]:
     ids = [new_id() for _ in range(count)]
-    outcomes = ledger.open_accounts(NewAccount(id, number, 10, **more) for id in ids)
+    outcomes = ledger.open_accounts(NewAccount(id, number, 10) for id in ids)
     assert all(outcome.is_booked for outcome in outcomes)
     return ids
 
@@ -105,7 +105,7 @@ def test_pages_of_entries_meet_without_gap_or_overlap(url: str, number: int) -> 
 
 def test_postings_documents_and_chains(url: str, number: int) -> None:
     with Ledger(url) as ledger:
-        one, two, three = _open(ledger, number, 3, debits_within_credits=False)
+        one, two, three = _open(ledger, number, 3)
         bounded = new_id()
         ledger.open_account(NewAccount(bounded, number, 20, minimum=-50, parent=one))
         posting = Transfer.posting(
@@ -217,11 +217,13 @@ def test_many_threads_with_a_cut_cable_move_each_amount_once(number: int, url: s
                 failures.append(error)
 
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(32)]
-        [thread.start() for thread in threads]
+        for thread in threads:
+            thread.start()
         while time.monotonic() < stop:
             time.sleep(0.4)
             cut.cut()
-        [thread.join() for thread in threads]
+        for thread in threads:
+            thread.join()
         assert failures == []
     assert cut.cuts >= 5
     with Ledger(url) as ledger:
@@ -248,8 +250,8 @@ def test_many_tasks_with_a_cut_cable_move_each_amount_once(number: int, cable: t
                 while time.monotonic() < stop:
                     debit, credit = rng.sample(ids, 2)
                     amount = rng.randint(1, 100)
-                    more = {"metadata": {"seed": seed}} if rng.random() < 0.02 else {}
-                    await ledger.transfer(Transfer.between(debit, credit, amount, ledger=number, **more))
+                    metadata = {"seed": seed} if rng.random() < 0.02 else None
+                    await ledger.transfer(Transfer.between(debit, credit, amount, ledger=number, metadata=metadata))
                     count += 1
                     expected[debit] -= amount
                     expected[credit] += amount

@@ -179,6 +179,9 @@ fn postings_bounds_chains_and_pages() {
         let recorded = ledger.recorded(&[posting.id()]).await.expect("answered")[0].clone().expect("booked");
         assert_eq!((recorded.legs, recorded.value_date, recorded.amount), (legs, Some(20_000), 10));
         assert_eq!(recorded.effective, Some(Timestamp(yesterday.0 / 1_000 * 1_000)));
+        let undone = ledger.transfer(Transfer::reverse(posting.id(), ALL).metadata(r#"{"why":"all"}"#)).await.expect("booked");
+        let undone = ledger.recorded(&[undone.id]).await.expect("answered")[0].clone().expect("booked");
+        assert_eq!((undone.legs.len(), undone.amount, undone.refers_to), (7, 10, Some(posting.id())));
 
         let chain = vec![Transfer::between(ids[0], ids[1], 5), Transfer::between(ids[1], ids[2], 5)];
         let first = ledger.chain(chain.clone()).await.expect("booked");
@@ -207,7 +210,7 @@ fn postings_bounds_chains_and_pages() {
             if newest_first {
                 keys.reverse();
             }
-            assert_eq!(keys.len(), 6, "five legs and the chain's: {keys:?}");
+            assert_eq!(keys.len(), 11, "five legs, the same back, and the chain's: {keys:?}");
             assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
         }
         assert_eq!(ledger.audit().await.expect("answered"), []);

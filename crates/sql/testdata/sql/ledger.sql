@@ -253,3 +253,5 @@ SELECT ledger.post('{"id": "30000000-0000-0000-0000-000000000001", "debit_accoun
 SELECT ledger.audit();
 --> finding | account | detail
 --> SELECT 0
+SELECT * FROM ledger.audit();
+SELECT * FROM ledger.expire() WHERE true;

@@ -35,6 +35,8 @@ enum Command {
     Drain(commands::drain::Arguments),
     /// Remove or replace a node
     Node(commands::node::Arguments),
+    /// Open accounts, move money, read and check the books
+    Ledger(commands::ledger::Arguments),
     /// Run the deterministic simulator
     Sim(commands::sim::Arguments),
     /// Post a real payments file on five nodes while data centres fail
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => commands::status::run(arguments),
         Command::Drain(arguments) => commands::drain::run(arguments),
         Command::Node(arguments) => commands::node::run(arguments),
+        Command::Ledger(arguments) => commands::ledger::run(arguments),
         Command::Sim(arguments) => commands::sim::run(arguments),
         Command::Demo(arguments) => commands::demo::run(arguments),
     };

@@ -6,8 +6,8 @@ use std::process::Command;
 
 /// From the lowest to the highest. A crate may import those before it, less what `NEVER` says.
 const LAYERS: &[&str] = &[
-    "base", "storage", "ledger", "proof", "sql", "clearing", "shard", "cluster", "node", "query", "sim", "server", "fuzz", "florin",
-    "xtask",
+    "base", "storage", "ledger", "proof", "sql", "clearing", "shard", "cluster", "node", "query", "sim", "server", "florin-client", "fuzz",
+    "florin", "xtask",
 ];
 
 /// Pairs that the order would allow and a reason forbids.
@@ -17,6 +17,9 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("node", "query", "only the shell links the vectorised engine"),
     ("florin", "fuzz", "the program needs no fuzzing"),
     ("shard", "sql", "a shard knows rows, not statements"),
+    ("florin-client", "server", "who uses the client does not build the database"),
+    ("florin-client", "sql", "a client speaks SQL's protocol and does not run it"),
+    ("florin-client", "node", "who uses the client does not build the database"),
 ];
 
 /// The pure crates never depend on a runtime.

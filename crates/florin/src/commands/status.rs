@@ -47,12 +47,5 @@ fn print_table(title: &str, rows: &[SimpleQueryRow]) {
     };
     let mut lines = vec![first.columns().iter().map(|column| column.name().to_owned()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| (0..row.columns().len()).map(|i| row.get(i).unwrap_or("").to_owned()).collect()));
-    let widths: Vec<usize> = (0..lines[0].len())
-        .map(|i| lines.iter().filter_map(|line| line.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0))
-        .collect();
-    println!("{title}");
-    for line in lines {
-        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        println!("  {}", cells.join("  ").trim_end());
-    }
+    println!("{title}\n{}", super::table(&lines));
 }

@@ -5,12 +5,10 @@ use base::{Error, Result, SqlState};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Application protocols (ALPN) on the port for nodes.
@@ -76,7 +74,7 @@ pub fn joiner(ca_fingerprint: [u8; 32]) -> Result<ClientConfig> {
         .with_protocol_versions(&[&TLS13])
         .map_err(faulty)?
         .dangerous()
-        .with_custom_certificate_verifier(Verifier::demanding(Proof::Authority(ca_fingerprint)))
+        .with_custom_certificate_verifier(Arc::new(Verifier { authority: ca_fingerprint, provider: provider() }))
         .with_no_client_auth();
     config.alpn_protocols = vec![JOIN.to_vec()];
     Ok(config)
@@ -97,49 +95,12 @@ pub fn for_clients(chain: Vec<CertificateDer<'static>>, key: rustls::pki_types::
     Ok(config)
 }
 
-/// For the commands that ask a node of another machine. Without an authority the other end is taken on trust.
-///
-/// # Errors
-/// If the authority's file cannot be read or is none.
-pub fn for_commands(ca: Option<&Path>) -> Result<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(faulty)?;
-    let Some(path) = ca else {
-        return Ok(builder.dangerous().with_custom_certificate_verifier(Verifier::demanding(Proof::OnTrust)).with_no_client_auth());
-    };
-    let wrong = |why: &dyn std::fmt::Display| {
-        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{} is no certificate authority: {why}", path.display()))
-            .with_hint("each node has the cluster's in its data directory: tls/ca.pem")
-    };
-    let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong(&"there is no certificate in it"));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// What a side that holds no authority's certificate takes for proof, beside the handshake's signature.
-#[derive(Debug)]
-enum Proof {
-    /// Any certificate.
-    OnTrust,
-    /// One of exactly the authority whose fingerprint the join token carries.
-    Authority([u8; 32]),
-}
-
+/// For a side that holds no authority's certificate: takes for proof, beside the handshake's signature, one of exactly the authority whose fingerprint the
+/// join token carries.
 #[derive(Debug)]
 struct Verifier {
-    proof: Proof,
+    authority: [u8; 32],
     provider: Arc<CryptoProvider>,
-}
-
-impl Verifier {
-    fn demanding(proof: Proof) -> Arc<Verifier> {
-        Arc::new(Verifier { proof, provider: provider() })
-    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -151,9 +112,8 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let Proof::Authority(fingerprint) = self.proof else { return Ok(ServerCertVerified::assertion()) };
         let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let authority = intermediates.iter().find(|certificate| sha256(certificate) == fingerprint).ok_or_else(unknown)?;
+        let authority = intermediates.iter().find(|certificate| sha256(certificate) == self.authority).ok_or_else(unknown)?;
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone().into_owned())?;
         let verifier =

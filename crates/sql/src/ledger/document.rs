@@ -129,7 +129,12 @@ impl Members {
         Ok(id(&self.typed(name, Type::Uuid, "a uuid")?))
     }
 
+    /// All of something has no number that SQL could say.
     fn amount(&mut self, name: &str) -> Result<u128> {
+        if self.members.get(name).is_some_and(|json| json.as_str() == Some("all")) {
+            self.members.remove(name);
+            return Ok(u128::MAX);
+        }
         amount(&self.typed(name, Type::Numeric, "a number")?)
     }
 

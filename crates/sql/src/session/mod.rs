@@ -12,6 +12,7 @@ pub mod output;
 pub mod portal;
 pub mod retry;
 pub mod settings;
+mod several;
 pub mod simple;
 pub mod staging;
 pub mod statement;

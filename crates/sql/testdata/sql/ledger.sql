@@ -255,3 +255,6 @@ SELECT ledger.audit();
 --> SELECT 0
 SELECT * FROM ledger.audit();
 SELECT * FROM ledger.expire() WHERE true;
+EXPLAIN SELECT * FROM ledger.entries WHERE account = '00000000-0000-0000-0000-000000000002' ORDER BY timestamp DESC LIMIT 3;
+EXPLAIN SELECT * FROM ledger.entries WHERE timestamp > 5 ORDER BY timestamp DESC LIMIT 3;
+SELECT transfer, kind FROM ledger.entries WHERE account = '00000000-0000-0000-0000-000000000002' ORDER BY timestamp DESC LIMIT 3;

@@ -159,35 +159,6 @@ impl Normalizer {
     }
 }
 
-/// The statements of a text, cut at its semicolons; `None` if it has more than `pieces_max`, or anything in which a semicolon might mean something else.
-pub fn pieces(sql: &str, pieces_max: usize) -> Option<Vec<&str>> {
-    if sql.len() > NORMALIZED_BYTES_MAX {
-        return None;
-    }
-    let bytes = sql.as_bytes();
-    let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
-    while at < bytes.len() {
-        match bytes[at] {
-            // An escape string may hold quotes of its own.
-            b'\'' if at > 0 && is_word(bytes[at - 1]) => return None,
-            b'\'' => at = string(bytes, at + 1)?.0,
-            b'"' => at += 1 + bytes[at + 1..].iter().position(|b| *b == b'"')?,
-            b'-' if bytes.get(at + 1) == Some(&b'-') => return None,
-            b'/' if bytes.get(at + 1) == Some(&b'*') => return None,
-            b'$' | b'\\' | 0 => return None,
-            b';' => {
-                pieces.push(sql[start..at].trim());
-                start = at + 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    pieces.push(sql[start..].trim());
-    pieces.retain(|piece| !piece.is_empty());
-    (pieces.len() <= pieces_max).then_some(pieces)
-}
-
 enum Last {
     Start,
     /// A name or keyword that could give a string behind it a type.
@@ -298,15 +269,6 @@ mod tests {
             Some(("UPDATE t SET a = a + $1, b = $2 WHERE id = $3|isl".into(), vec!["5".into(), "it's".into(), "3000000000".into()]))
         );
         assert_eq!(normalized("select t1 from x2 where a=1.50"), Some(("select t1 from x2 where a=$1|n".into(), vec!["1.50".into()])));
-    }
-
-    #[test]
-    fn texts_are_cut_where_statements_end_and_nowhere_else() {
-        assert_eq!(pieces("BEGIN; SELECT 'a;b', \"c;d\" ;; COMMIT;", 9), Some(vec!["BEGIN", "SELECT 'a;b', \"c;d\"", "COMMIT"]));
-        assert_eq!(pieces("SELECT 'it''s;'; SELECT 2", 9), Some(vec!["SELECT 'it''s;'", "SELECT 2"]));
-        for sql in ["SELECT E'\\';'; SELECT 1", "SELECT 1; -- ; two", "SELECT $$;$$; SELECT 1", "SELECT 1; SELECT '", "a;b;c"] {
-            assert_eq!(pieces(sql, 2), None, "{sql}");
-        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ pub mod output;
 pub mod portal;
 pub mod retry;
 pub mod settings;
-mod several;
 pub mod simple;
 pub mod staging;
 pub mod statement;

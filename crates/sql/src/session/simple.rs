@@ -3,28 +3,28 @@
 use super::Session;
 use super::output::RowFormat;
 use super::portal::formatted;
-use super::several::controls_transaction;
 use super::statement::ends_failure;
 use super::txn::{Block, failed_transaction};
 use crate::client::ClientResponse;
 use crate::expr::Parameters;
 use crate::parse::normalize::{LiteralKind, Normalizer};
+use crate::parse::utility::Utility;
 use crate::parse::{Statement, parse};
 use crate::plan::cache::Cached;
 use crate::plan::{Plan, Planned};
-use crate::types::Type;
+use crate::types::{Type, text};
 use crate::value::Value;
 use base::Result;
 use std::rc::Rc;
 
 /// One statement ready to run, and how to plan it again.
-pub(super) struct Ready<'a> {
-    pub planned: Rc<Planned>,
-    pub parameters: Vec<Value>,
-    pub source: Again<'a>,
+struct Ready<'a> {
+    planned: Rc<Planned>,
+    parameters: Vec<Value>,
+    source: Again<'a>,
 }
 
-pub(super) enum Again<'a> {
+enum Again<'a> {
     Text(&'a str, Vec<Type>),
     Statement(&'a Statement),
 }
@@ -50,8 +50,6 @@ impl Session {
             if !self.run_normalized(sql, &normalizer).await {
                 Box::pin(self.run_text(sql)).await;
             }
-        } else if let Some(pieces) = self.cut(sql) {
-            Box::pin(self.run_pieces(pieces)).await;
         } else {
             Box::pin(self.run_text(sql)).await;
         }
@@ -63,18 +61,37 @@ impl Session {
         self.ready();
     }
 
-    pub(super) fn sees_own_schema(&self) -> bool {
+    fn sees_own_schema(&self) -> bool {
         self.txn.as_ref().is_some_and(|txn| txn.ddl.is_some())
     }
 
     /// False: the text must be parsed as it stands.
     async fn run_normalized(&mut self, sql: &str, normalizer: &Normalizer) -> bool {
-        let Some(ready) = self.ready_of(sql, normalizer).await else { return false };
+        let types: Vec<Type> = normalizer.literals.iter().map(|literal| literal_type(literal.kind)).collect();
+        let (schema, epoch) = (self.backend.catalog().version, self.settings.plan_epoch);
+        let planned = match self.plans.get(&normalizer.key, schema, epoch) {
+            Some(Cached::Planned(planned)) => planned,
+            Some(Cached::Verbatim) => return false,
+            None => match Box::pin(self.plan_normalized(normalizer, &types)).await {
+                Some(planned) => planned,
+                None => return false,
+            },
+        };
+        let mut parameters = Vec::with_capacity(types.len());
+        for (literal, ty) in normalizer.literals.iter().zip(&planned.parameters) {
+            match text::parse(&literal.text(sql), *ty, -1, &crate::types::Settings::default()) {
+                // Depends on the session, or is wrong: the ordinary way knows what to say.
+                Ok(_) if literal.kind_is_string() && text::depends_on_session(&literal.text(sql), *ty) => return false,
+                Ok(value) => parameters.push(value),
+                Err(_) => return false,
+            }
+        }
+        let ready = Ready { planned, parameters, source: Again::Text(normalizer.text(), types) };
         self.run_alone(ready).await;
         true
     }
 
-    pub(super) async fn plan_normalized(&mut self, normalizer: &Normalizer, types: &[Type]) -> Option<Rc<Planned>> {
+    async fn plan_normalized(&mut self, normalizer: &Normalizer, types: &[Type]) -> Option<Rc<Planned>> {
         let statement = parse(normalizer.text()).ok()?.pop()?;
         let planned = self.plan(&statement, Parameters::of(types.to_vec())).await;
         match planned {
@@ -110,7 +127,7 @@ impl Session {
         }
     }
 
-    pub(super) async fn prepare_ready<'a>(&mut self, statement: &'a Statement) -> Result<Ready<'a>> {
+    async fn prepare_ready<'a>(&mut self, statement: &'a Statement) -> Result<Ready<'a>> {
         let exempt = matches!(statement, Statement::Utility(utility) if ends_failure(utility));
         if self.txn.as_ref().is_some_and(|txn| txn.failed) && !exempt {
             return Err(failed_transaction());
@@ -122,7 +139,8 @@ impl Session {
     /// Several statements of one message are one transaction, unless they say otherwise.
     async fn run_several(&mut self, statements: &[Statement]) {
         for statement in statements {
-            if !controls_transaction(statement) {
+            let controls = matches!(statement, Statement::Utility(Utility::Begin(_) | Utility::Commit { .. } | Utility::Rollback { .. }));
+            if !controls {
                 self.ensure_txn(Block::Implicit);
             }
             let result = match self.prepare_ready(statement).await {
@@ -169,7 +187,7 @@ impl Session {
         }
     }
 
-    pub(super) async fn run_ready(&mut self, ready: &Ready<'_>) -> Result<String> {
+    async fn run_ready(&mut self, ready: &Ready<'_>) -> Result<String> {
         let mut again = || ready.source.statement();
         let (planned, started) = self.start_replanning(ready.planned.clone(), &mut again, ready.parameters.clone()).await?;
         let mut running = match started {
@@ -193,7 +211,7 @@ impl Session {
     }
 }
 
-pub(super) fn literal_type(kind: LiteralKind) -> Type {
+fn literal_type(kind: LiteralKind) -> Type {
     match kind {
         LiteralKind::Int4 => Type::Int4,
         LiteralKind::Int8 => Type::Int8,

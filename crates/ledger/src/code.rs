@@ -240,6 +240,11 @@ codes! {
 }
 
 impl Code {
+    /// True if the id is there already, with the same contents or with others: a transfer is immutable, so that stays so.
+    pub fn is_about_existing(self) -> bool {
+        self == Code::Exists || matches!(self.number(), 50..=59 | 90..=97)
+    }
+
     /// True for reasons that may pass without the event being changed. Such an id is remembered as failed, so that a retry never surprises.
     pub fn is_passing(self) -> bool {
         use Code::*;
@@ -278,6 +283,13 @@ mod tests {
         for code in Code::ALL {
             let plain: String = code.name().chars().filter(|letter| *letter != '_').collect();
             assert_eq!(plain, format!("{code:?}").to_lowercase());
+        }
+    }
+
+    #[test]
+    fn a_code_is_about_what_exists_if_its_name_says_so() {
+        for code in Code::ALL {
+            assert_eq!(code.is_about_existing(), code.name().starts_with("exists"), "{}", code.name());
         }
     }
 

@@ -1,10 +1,11 @@
 //! What a batch will touch, read under locks; and what it changed, put into the transaction's buffer.
 //!
-//! Locks are taken in one order, ids of transfers first, then what they refer to, then accounts, each in the order of keys: batches of their own
+//! Locks are taken in one order, states of transfers first, then ledgers, then accounts, each in the order of keys: batches of their own
 //! transactions never wait for each other in a circle.
 
 use super::rows::{self, State, StoredAccount};
 use super::tables::Ledger as Table;
+use crate::exec::fetch::Scanner;
 use crate::exec::write::encode;
 use crate::exec::{Run, Stored};
 use crate::key;
@@ -16,9 +17,25 @@ use crate::value::Value;
 use base::{Result, ShardId, Version};
 use ledger::{Account, Books, Entry, Event, Kind, Ledger, Needs, PendingState, Transfer};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
-use storage::access::{BASE_GUARDED, Isolation, Key, LockMode};
+use storage::access::{BASE_GUARDED, Isolation, Key, KeyRange, LockMode};
+
+/// Fewer ids are looked up one by one.
+const SCANNED_IDS_MIN: usize = 32;
+/// Ids that lie closer together were made one after the other: of time-ordered ones within about a minute.
+const SCANNED_SPAN_MAX: u128 = 1 << 96;
+/// A scan that finds as many rows looks among ids that are not new.
+const SCANNED_ROWS_MAX: u32 = 64;
+
+/// What is done about ids of transfers that may be new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Whoever makes the same id first wins, and the other's commit finds that it is there.
+    Free,
+    /// Whoever makes the same id is waited for.
+    Locked,
+}
 
 /// The ledger's tables as plans need them: they are the same in every cluster.
 static TABLES: LazyLock<Vec<TableInfo>> = LazyLock::new(|| {
@@ -226,20 +243,44 @@ impl Session {
         self.fetch(&keys, lock, wait, run).await
     }
 
+    /// What there is of ids of which most are new. Those that were made one after the other are looked for with one scan instead of one by one.
+    async fn fetch_new_ids(&mut self, table: Table, ids: &BTreeSet<u128>, lock: Ids, run: &mut Run) -> Exec<Vec<Option<Stored>>> {
+        // An old snapshot would not show what came since.
+        if lock == Ids::Locked || self.txn().isolation != Isolation::ReadCommitted {
+            return self.fetch_ids(table, ids, Some(LockMode::Update), run).await;
+        }
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Vec::new()) };
+        if ids.len() < SCANNED_IDS_MIN || last - first >= SCANNED_SPAN_MAX {
+            return self.fetch_ids(table, ids, None, run).await;
+        }
+        let range = KeyRange { start: id_key(table, *first)?, end: key::prefix_end(&id_key(table, *last)?) };
+        let mut found = BTreeMap::new();
+        for shard in self.backend.shards() {
+            let mut scanner = Scanner::new(vec![(shard, range.clone())], false);
+            while let Some(chunk) = self.next_chunk(&mut scanner, SCANNED_ROWS_MAX, run).await? {
+                if found.len() + chunk.len() >= SCANNED_ROWS_MAX as usize {
+                    return self.fetch_ids(table, ids, None, run).await;
+                }
+                found.extend(chunk.into_iter().map(|stored| (stored.key.clone(), stored)));
+            }
+        }
+        Ok(ids.iter().map(|id| Ok(found.remove(&id_key(table, *id)?))).collect::<Result<_>>()?)
+    }
+
     /// Reads and locks all that the events may look at or change.
-    pub(super) async fn load_books<E: Event>(&mut self, events: &[E], run: &mut Run) -> Exec<Loaded> {
+    pub(super) async fn load_books<E: Event>(&mut self, events: &[E], ids: Ids, run: &mut Run) -> Exec<Loaded> {
         let mut needs = Needs::default();
         for event in events {
             event.needs(&mut needs);
         }
-        self.load_needs(needs, run).await
+        self.load_needs(needs, ids, run).await
     }
 
-    pub(super) async fn load_needs(&mut self, mut needs: Needs, run: &mut Run) -> Exec<Loaded> {
+    pub(super) async fn load_needs(&mut self, mut needs: Needs, ids: Ids, run: &mut Run) -> Exec<Loaded> {
         self.pinned = Table::ALL.into_iter().map(|table| info(table).table.clone()).collect();
         let mut loaded = Loaded::default();
         let transfers: BTreeSet<u128> = needs.transfers.iter().collect();
-        let found = self.fetch_ids(Table::Transfers, &transfers, Some(LockMode::Update), run).await?;
+        let found = self.fetch_new_ids(Table::Transfers, &transfers, ids, run).await?;
         for (id, stored) in transfers.iter().zip(&found) {
             loaded.transfers.read(*id, stored.as_ref(), rows::transfer, Table::Transfers)?;
             if let Some(transfer) = loaded.transfers.get(*id) {
@@ -252,9 +293,7 @@ impl Session {
             loaded.states.read(*id, stored.as_ref(), rows::state, Table::TransferStates)?;
         }
         let absent: BTreeSet<u128> = transfers.difference(&there).copied().collect();
-        // The lock on the id guards its refusal too; but an old snapshot would not show one that came since.
-        let lock = (self.txn().isolation != Isolation::ReadCommitted).then_some(LockMode::Update);
-        let found = self.fetch_ids(Table::Refused, &absent, lock, run).await?;
+        let found = self.fetch_new_ids(Table::Refused, &absent, ids, run).await?;
         for (id, stored) in absent.iter().zip(&found) {
             loaded.refused.read(*id, stored.as_ref(), |_| Ok(()), Table::Refused)?;
         }

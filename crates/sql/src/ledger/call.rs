@@ -1,8 +1,10 @@
-//! Calls of the ledger's functions. Those that move money stand alone in a SELECT: `SELECT ledger.create_transfers($1)`.
+//! Calls of the ledger's functions. They stand alone in a SELECT: `SELECT ledger.create_transfers($1)`, `SELECT * FROM ledger.audit()`.
 
 use super::tables::{self, Ledger};
 use crate::client::Field;
 use crate::expr::{Binder, Expr, Parameters, Scope, fold_identifier};
+use crate::parse::names;
+use crate::plan::admin::only_call;
 use crate::plan::{Planner, Planning, field};
 use crate::types::Type;
 use base::{Error, SqlState};
@@ -97,7 +99,7 @@ pub struct CallPlan {
 impl Planner<'_> {
     /// `None` if the query is no call of one of the ledger's functions and nothing else.
     pub fn ledger_call(&self, query: &ast::Query, parameters: &mut Parameters) -> Planning<Option<(CallPlan, Vec<Field>)>> {
-        let Some((name, function, alias)) = crate::plan::admin::only_call(query, tables::SCHEMA) else { return Ok(None) };
+        let Some((name, list, alias)) = called(query) else { return Ok(None) };
         let Some((_, which)) = Function::ALL.into_iter().find(|(known, _)| *known == name) else {
             let message = format!("function {}.{name} does not exist", tables::SCHEMA);
             return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).into());
@@ -106,7 +108,7 @@ impl Planner<'_> {
             let message = "this cluster was founded by a version of florin that had no ledger";
             return Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message).into());
         }
-        let arguments = arguments(&name, which, function, parameters)?;
+        let arguments = arguments(&name, which, list, parameters)?;
         let mut fields: Vec<Field> = which.answer().iter().map(|(name, ty)| field(*name, *ty, -1)).collect();
         if let (Some(alias), [only]) = (alias, fields.as_mut_slice()) {
             only.name = fold_identifier(alias);
@@ -115,19 +117,34 @@ impl Planner<'_> {
     }
 }
 
+/// The call that is all of a query, `SELECT ledger.audit()` or `SELECT * FROM ledger.audit()`: its name, its arguments, the name given to its answer.
+fn called(query: &ast::Query) -> Option<(String, &[FunctionArg], Option<&ast::Ident>)> {
+    if let Some((name, function, alias)) = only_call(query, tables::SCHEMA) {
+        let list = match &function.args {
+            FunctionArguments::List(list) => list.args.as_slice(),
+            _ => &[],
+        };
+        return Some((name, list, alias));
+    }
+    let ast::SetExpr::Select(select) = &*query.body else { return None };
+    let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, args: Some(list), .. }, joins }] = select.from.as_slice() else {
+        return None;
+    };
+    let whole = matches!(select.projection.as_slice(), [ast::SelectItem::Wildcard(_)]) && joins.is_empty() && select.selection.is_none();
+    let name = names::relation(name).ok().filter(|name| name.schema.as_deref() == Some(tables::SCHEMA))?;
+    let alone = whole && query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none();
+    alone.then_some((name.name, list.args.as_slice(), None))
+}
+
 /// The arguments of a call in the order of the parameters.
 ///
 /// # Errors
 /// `42883` if they are not those of the function.
-fn arguments(name: &str, which: Function, function: &ast::Function, parameters: &mut Parameters) -> Planning<Vec<Option<Expr>>> {
+fn arguments(name: &str, which: Function, list: &[FunctionArg], parameters: &mut Parameters) -> Planning<Vec<Option<Expr>>> {
     let known = which.arguments();
     let mut given: Vec<Option<Expr>> = known.iter().map(|_| None).collect();
     let scope = Scope::empty();
     let mut binder = Binder::new(&scope, parameters);
-    let list = match &function.args {
-        FunctionArguments::List(list) => list.args.as_slice(),
-        _ => &[],
-    };
     let mut named = false;
     for (position, argument) in list.iter().enumerate() {
         let (at, expr) = match argument {

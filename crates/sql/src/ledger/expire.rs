@@ -1,6 +1,6 @@
 //! Pending transfers whose time has come: their amounts are released.
 
-use super::books::info;
+use super::books::{Ids, info};
 use super::tables::Ledger as Table;
 use crate::backend::{Backend, CallError};
 use crate::catalog::store::FIRST_ROLE;
@@ -78,7 +78,7 @@ impl Session {
         for id in &due {
             needs.transfers.insert(*id);
         }
-        let mut loaded = self.load_needs(needs, run).await?;
+        let mut loaded = self.load_needs(needs, Ids::Free, run).await?;
         let first = self.backend.ledger_time(loaded.floor(), due.len() as u32);
         let mut released = 0;
         for (index, id) in due.iter().enumerate() {

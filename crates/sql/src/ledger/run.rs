@@ -1,6 +1,6 @@
 //! Runs the ledger's functions in the session's transaction.
 
-use super::books::Loaded;
+use super::books::{Ids, Loaded};
 use super::call::{CallPlan, Function};
 use super::document;
 use crate::exec::Run;
@@ -52,15 +52,23 @@ impl Session {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let loaded = self.load_books(events, run).await?;
-        self.book_loaded(events, loaded).await
-    }
-
-    async fn book_loaded<E: Event>(&mut self, events: &[E], mut loaded: Loaded) -> Exec<Vec<Outcome>> {
-        let first = self.backend.ledger_time(loaded.floor(), events.len() as u32);
-        let outcomes = Batch::new(&mut loaded).run(events, first);
+        let loaded = self.load_books(events, Ids::Free, run).await?;
+        let (loaded, outcomes, first) = match self.judge(events, loaded) {
+            judged if is_final(&judged.1) => judged,
+            _ => {
+                let loaded = self.load_books(events, Ids::Locked, run).await?;
+                self.judge(events, loaded)
+            }
+        };
         self.keep(loaded, first).await?;
         Ok(outcomes)
+    }
+
+    /// What the rules say, with the first timestamp that they gave.
+    fn judge<E: Event>(&self, events: &[E], mut loaded: Loaded) -> (Loaded, Vec<Outcome>, u64) {
+        let first = self.backend.ledger_time(loaded.floor(), events.len() as u32);
+        let outcomes = Batch::new(&mut loaded).run(events, first);
+        (loaded, outcomes, first)
     }
 
     async fn packed_batch<E: Event>(&mut self, events: Vec<E>, run: &mut Run) -> Exec<Value> {
@@ -81,21 +89,33 @@ impl Session {
 
     /// Transfers whose refusals are errors of their callers: none is remembered. Ledger and code may be left out.
     pub(super) async fn book_singly(&mut self, mut transfers: Vec<Transfer>, run: &mut Run) -> Exec<Vec<Outcome>> {
-        let mut loaded = self.load_books(&transfers, run).await?;
-        loaded.forget_refusals();
-        for transfer in &mut transfers {
-            if transfer.ledger == 0 && transfer.pending == 0 {
-                transfer.ledger = loaded.ledger_of(transfer);
-                let missing = Some(transfer.ledger).filter(|id| *id != 0 && loaded.stored_ledger(*id).is_none());
-                if let Some(id) = missing {
-                    self.load_ledgers(&BTreeSet::from([id]), LockMode::Share, &mut loaded, run).await?;
-                }
+        let mut ids = Ids::Free;
+        loop {
+            let mut loaded = self.load_books(&transfers, ids, run).await?;
+            loaded.forget_refusals();
+            self.complete(&mut transfers, &mut loaded, run).await?;
+            let (loaded, outcomes, first) = self.judge(&transfers, loaded);
+            if ids == Ids::Locked || is_final(&outcomes) {
+                self.keep(loaded, first).await?;
+                return Ok(outcomes);
             }
-            if transfer.code == 0 && transfer.pending == 0 {
+            ids = Ids::Locked;
+        }
+    }
+
+    async fn complete(&mut self, transfers: &mut [Transfer], loaded: &mut Loaded, run: &mut Run) -> Exec<()> {
+        for transfer in transfers.iter_mut().filter(|transfer| transfer.pending == 0) {
+            if transfer.ledger == 0 {
+                transfer.ledger = loaded.ledger_of(transfer);
+            }
+            if transfer.ledger != 0 && loaded.stored_ledger(transfer.ledger).is_none() {
+                self.load_ledgers(&BTreeSet::from([transfer.ledger]), LockMode::Share, loaded, run).await?;
+            }
+            if transfer.code == 0 {
                 transfer.code = CODE_DEFAULT;
             }
         }
-        self.book_loaded(&transfers, loaded).await
+        Ok(())
     }
 
     async fn define_ledger(&mut self, ledger: ledger::Ledger, run: &mut Run) -> Exec<Value> {
@@ -141,6 +161,12 @@ impl Session {
         self.put_ledger(&closed, bases[0])?;
         Ok(Value::text(&closed.name))
     }
+}
+
+/// An id that is there stays there, and whether a new one still is new the commit finds out. Any other answer might tell of a transfer that a
+/// transaction is booking right now that it is not: it holds only if the ids were locked.
+fn is_final(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().all(|outcome| outcome.code == Code::Ok || outcome.code.is_about_existing())
 }
 
 fn batch_bytes(values: &[Value]) -> Result<&[u8]> {

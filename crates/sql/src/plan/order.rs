@@ -84,10 +84,14 @@ fn find_or_add(bound: Expr, output: &mut Vec<Expr>, visible: usize, distinct: bo
 
 /// `Some(reverse)` if scanning the access forwards (or in reverse) gives this order by itself.
 pub fn scan_order(keys: &[SortKey], output: &[Expr], access: &Access, info: &TableInfo) -> Option<bool> {
-    if info.is_sharded() || access.any.is_some() || keys.is_empty() || (access.index.is_none() && info.table.primary_key.is_empty()) {
+    if access.any.is_some() || keys.is_empty() || (access.index.is_none() && info.table.primary_key.is_empty()) {
         return None;
     }
     let columns = access.columns(info);
+    // Several shards each have an order of their own.
+    if !info.table.shard_key.iter().all(|column| columns[..access.equal.len()].contains(column)) {
+        return None;
+    }
     let descending = keys[0].descending;
     let mut at = access.equal.len();
     for key in keys {

@@ -253,3 +253,8 @@ SELECT ledger.post('{"id": "30000000-0000-0000-0000-000000000001", "debit_accoun
 SELECT ledger.audit();
 --> finding | account | detail
 --> SELECT 0
+SELECT * FROM ledger.audit();
+SELECT * FROM ledger.expire() WHERE true;
+EXPLAIN SELECT * FROM ledger.entries WHERE account = '00000000-0000-0000-0000-000000000002' ORDER BY timestamp DESC LIMIT 3;
+EXPLAIN SELECT * FROM ledger.entries WHERE timestamp > 5 ORDER BY timestamp DESC LIMIT 3;
+SELECT transfer, kind FROM ledger.entries WHERE account = '00000000-0000-0000-0000-000000000002' ORDER BY timestamp DESC LIMIT 3;

@@ -1,4 +1,4 @@
-//! Checks and chores of the repository: `cargo xtask tidy`, `cargo xtask bench`.
+//! Checks and chores of the repository: `cargo xtask tidy`, `bench`, `instructions`.
 //!
 //! A library beside the command, so that the tests can run the checks too.
 
@@ -6,4 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod bench;
+pub mod instructions;
+mod marks;
+mod release;
 pub mod tidy;

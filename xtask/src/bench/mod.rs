@@ -9,7 +9,7 @@ mod florin;
 mod idle;
 mod pgbench;
 mod postgres;
-mod process;
+pub(crate) mod process;
 mod report;
 mod sysbench;
 mod tpcc;
@@ -115,7 +115,7 @@ impl Options {
 fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, String> {
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => florin::build(root)?,
+        None => crate::release::program(root)?,
     };
     let mut report = Report::new(options);
     let rows: Vec<&Workload> = workloads::ALL.iter().filter(|row| options.wants(row.name)).collect();

@@ -1,4 +1,4 @@
-//! Checks and chores of the repository: `cargo xtask tidy`, `bench`, `instructions`.
+//! Checks and chores of the repository: `cargo xtask tidy`, `bench`, `profile`, `instructions`.
 //!
 //! A library beside the command, so that the tests can run the checks too.
 
@@ -8,5 +8,6 @@
 pub mod bench;
 pub mod instructions;
 mod marks;
+pub mod profile;
 mod release;
 pub mod tidy;

@@ -5,7 +5,7 @@
 //! measured says why, and the others go on.
 
 mod failover;
-mod florin;
+pub(crate) mod florin;
 mod idle;
 mod pgbench;
 mod postgres;
@@ -13,7 +13,7 @@ pub(crate) mod process;
 mod report;
 mod sysbench;
 mod tpcc;
-mod workloads;
+pub(crate) mod workloads;
 
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use workloads::{Tool, Workload};
 /// Rows that compare nothing: what Florin alone does.
 const OWN_ROWS: &[&str] = &["idle", "start", "failover"];
 
+#[derive(Clone)]
 pub struct Options {
     pub seconds: u64,
     pub rounds: usize,
@@ -34,6 +35,19 @@ pub struct Options {
     /// The tables go to docs/benchmarks.md.
     write: bool,
     rows: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, program: None, write: false, rows: Vec::new() }
+    }
+}
+
+impl Options {
+    /// The same, but for how long a load runs.
+    pub(crate) fn lasting(&self, seconds: u64) -> Options {
+        Options { seconds, ..self.clone() }
+    }
 }
 
 /// One of the two that are compared.
@@ -82,7 +96,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<String, String> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, program: None, write: false, rows: Vec::new() };
+    let mut options = Options::default();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut number =
@@ -160,8 +174,7 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
                 notes.push((outcome.note, outcome.broken));
                 outcome.figures
             }),
-            Tool::Pgbench(arguments, script) => alternate(options, &sides, |side, _| pgbench::run(row, arguments, script, options, side)),
-            Tool::Sysbench(test) => alternate(options, &sides, |side, _| sysbench::run(test, options, side)),
+            Tool::Pgbench(..) | Tool::Sysbench(_) => alternate(options, &sides, |side, round| drive(row, options, side, round)),
         };
         report.row(row, outcome);
     }
@@ -171,6 +184,24 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
     }
     report.memory(ours.memory_peak());
     Ok(())
+}
+
+/// Makes the tables of one row on one side.
+pub(crate) fn prepare(row: &Workload, options: &Options, side: &Side) -> Result<(), String> {
+    match row.tool {
+        Tool::Pgbench(..) => pgbench::load(side.port, side.user, options.scale).map(drop),
+        Tool::Sysbench(_) => sysbench::prepare(side),
+        Tool::Tpcc => tpcc::prepare(side, options.warehouses),
+    }
+}
+
+/// Runs the load of one row on one side for `options.seconds`. `round` chooses what is drawn, where that is drawn from a seed.
+pub(crate) fn drive(row: &Workload, options: &Options, side: &Side, round: usize) -> Result<Figure, String> {
+    match row.tool {
+        Tool::Pgbench(arguments, script) => pgbench::run(row, arguments, script, options, side),
+        Tool::Sysbench(test) => sysbench::run(test, options, side),
+        Tool::Tpcc => tpcc::drive(side, options, round),
+    }
 }
 
 /// What a run gives on each side, round by round: whoever went first goes second in the next round.

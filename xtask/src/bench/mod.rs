@@ -7,6 +7,7 @@
 mod failover;
 pub(crate) mod florin;
 mod idle;
+mod overload;
 mod pgbench;
 mod postgres;
 pub(crate) mod process;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use workloads::{Tool, Workload};
 
 /// Rows that compare nothing: what Florin alone does.
-const OWN_ROWS: &[&str] = &["idle", "start", "failover"];
+const OWN_ROWS: &[&str] = &["idle", "start", "failover", "overload"];
 
 #[derive(Clone)]
 pub struct Options {
@@ -143,6 +144,9 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
     }
     if options.wants("start") {
         report.section("start", idle::start_with_data(&program, &directory.join("start")));
+    }
+    if options.wants("overload") {
+        report.section("overload", overload::measure(&program, &directory.join("overload"), options));
     }
     if options.wants("failover") {
         report.section("failover", failover::measure(&program, &directory.join("failover"), options.cuts));

@@ -7,6 +7,7 @@ import random
 import re
 import struct
 import threading
+import time
 from datetime import date, datetime, timezone
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ import pytest
 from generate_codes import LIST, OUTPUT, REPOSITORY, generate
 
 from florin_ledger import ALL, AMOUNT_MAX, BATCH_EVENTS_MAX, LEGS_MAX, AccountFlags, Balances, Code, DatabaseError, Leg, NewAccount, Outcome
-from florin_ledger import Refused, Transfer, TransferFlags, as_datetime, as_timestamp, ids, new_id, wire
+from florin_ledger import Refused, Transfer, TransferFlags, as_datetime, as_timestamp, ids, new_id, operations, threads, wire
 from florin_ledger.batcher import Batcher, Group
 from florin_ledger.retry import PAUSE_MAX_S, Pauses, Verdict, verdict
 
@@ -280,3 +281,76 @@ def test_nothing_is_lost_doubled_or_overtaken_whatever_the_order(seed: int) -> N
 def test_a_table_of_another_form_is_noticed() -> None:
     with pytest.raises(ValueError):
         generate(LIST.read_text().replace("| 3 | `exists`", "| 3 | exists"))
+
+
+class _SlowPool:
+    """Answers every event with ok after a while, and counts what is on its way at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.batches: list[int] = []
+        self.now = self.most = 0
+
+    def run(self, statements: Any) -> list[list[tuple[bytes]]]:
+        count = len(statements[0][1][0]) // 128
+        with self._lock:
+            self.batches.append(count)
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.002)
+        with self._lock:
+            self.now -= 1
+        return [[(struct.pack("<QII", 1, 0, 0) * count,)]]
+
+
+def test_threads_carry_batches_for_one_another_and_none_stays_behind() -> None:
+    pool = _SlowPool()
+    sender = threads._Sender(pool, "", 3)  # type: ignore[arg-type]
+    sender._batcher = Batcher(8, 3)
+    seen: list[UUID] = []
+
+    def work() -> None:
+        for _ in range(40):
+            events = [Transfer.between(ONE, TWO, 1) for _ in range(random.randint(1, 3))]
+            outcomes = sender.send(operations.Send(events, random.random() < 0.1))
+            assert [outcome.id for outcome in outcomes] == [event.id for event in events]
+            seen.extend(outcome.id for outcome in outcomes)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(24)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+        assert not worker.is_alive(), "a thread waits for what nobody carries"
+    assert len(seen) == len(set(seen)) == sum(pool.batches)
+    assert max(pool.batches) <= 8 and pool.most <= 3 and len(pool.batches) < 24 * 40
+    assert sender._batcher._in_flight == 0
+
+
+def test_an_interrupted_thread_passes_on_what_it_carries() -> None:
+    class Interrupting(_SlowPool):
+        def run(self, statements: Any) -> list[list[tuple[bytes]]]:
+            if not self.batches:
+                self.batches.append(0)
+                time.sleep(0.05)
+                raise KeyboardInterrupt
+            return super().run(statements)
+
+    sender = threads._Sender(Interrupting(), "", 3)  # type: ignore[arg-type]
+    told: list[object] = []
+
+    def work(delay: float) -> None:
+        time.sleep(delay)
+        try:
+            told.append(sender.send(operations.Send([Transfer.void(ONE)], False)))
+        except BaseException as error:
+            told.append(type(error))
+
+    workers = [threading.Thread(target=work, args=(delay,), daemon=True) for delay in (0, 0.02, 0.02)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(10)
+        assert not worker.is_alive()
+    assert told[0] is KeyboardInterrupt and all(isinstance(answer, list) for answer in told[1:])
+    assert sender._batcher._in_flight == 0

@@ -18,11 +18,13 @@ async fn main() -> Result<(), Error> {
     let url = arguments.first().map_or("postgresql://florin@127.0.0.1:5433/florin", String::as_str);
     let (tasks, seconds, list) = (argument(1, 64), argument(2, 5), argument(3, 1));
     let ledger = Ledger::connect(Options::parse(url)?).await?;
-    if ledger.ledgers().await?.is_empty() {
+    if !ledger.ledgers().await?.iter().any(|defined| defined.id == LEDGER) {
         ledger.define(&Definition { id: LEDGER, name: "load".into(), scale: 2, ..Definition::default() }).await?;
     }
     let ids: Vec<Id> = (0..ACCOUNTS).map(|_| Id::new()).collect();
-    ledger.open_accounts(ids.iter().map(|id| NewAccount::new(*id, LEDGER, 1)).collect()).await?;
+    for outcome in ledger.open_accounts(ids.iter().map(|id| NewAccount::new(*id, LEDGER, 1)).collect()).await? {
+        outcome.booked()?;
+    }
     let end = Instant::now() + Duration::from_secs(seconds);
     let work = (0..tasks).map(|seed| tokio::spawn(work(ledger.clone(), ids.clone(), seed, list as usize, end)));
     let mut waits = Vec::new();

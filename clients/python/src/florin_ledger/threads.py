@@ -179,19 +179,16 @@ class _Sender:
         reply = _Reply(packed(step.events, step.linked))
         group = Group(step.events, step.imported, reply)
         with self._room.taken(len(step.events)):
-            with self._lock:
-                self._batcher.offer(group)
-                carries = self._batcher.reserve() is not None
             try:
-                if carries:
-                    self._carry()
+                with self._lock:
+                    self._batcher.offer(group)
+                    reply.leads = self._batcher.reserve() is not None
                 while not reply.is_done:
-                    reply.wake.wait()
-                    with self._lock:
+                    if reply.leads:
+                        self._carry(reply)
+                    else:
+                        reply.wake.wait()
                         reply.wake.clear()
-                        carries, reply.leads = reply.leads, False
-                    if carries:
-                        self._carry()
             finally:
                 self._leave(group)
         if reply.error is not None:
@@ -213,13 +210,19 @@ class _Sender:
 
     def _hand_over(self) -> None:
         first = self._batcher.reserve()
-        if first is not None:
-            first.reply.leads = True
-            first.reply.wake.set()
+        if first is None:
+            return
+        if first.reply.leads:
+            # It was told before and has not begun: it will take what there is.
+            self._batcher.done(False)
+            return
+        first.reply.leads = True
+        first.reply.wake.set()
 
-    def _carry(self) -> None:
+    def _carry(self, reply: _Reply) -> None:
         with self._lock:
             batch = self._batcher.take()
+            reply.leads = False
         if batch is None:
             return
         try:

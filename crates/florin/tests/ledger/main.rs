@@ -8,3 +8,4 @@ mod commands;
 #[path = "../bad_input/node.rs"]
 #[allow(dead_code, reason = "shared with the tests of bad input, which need more of it")]
 mod node;
+mod python;

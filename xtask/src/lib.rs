@@ -1,4 +1,4 @@
-//! Checks and chores of the repository: `cargo xtask tidy`, `cargo xtask bench`.
+//! Checks and chores of the repository: `cargo xtask tidy`, `bench`, `profile`, `instructions`.
 //!
 //! A library beside the command, so that the tests can run the checks too.
 
@@ -6,4 +6,8 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod bench;
+pub mod instructions;
+mod marks;
+pub mod profile;
+mod release;
 pub mod tidy;

@@ -10,6 +10,7 @@ pub mod driver;
 pub mod mutate;
 
 mod copy;
+mod ledger_batches;
 mod log_recovery;
 mod peers;
 mod seeds;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sql_stored", run: values::stored, seeds: values::stored_seeds },
     Target { name: "copy", run: copy::copy, seeds: copy::seeds },
     Target { name: "nacha", run: small::nacha, seeds: small::nacha_seeds },
+    Target { name: "ledger_batches", run: ledger_batches::book, seeds: ledger_batches::seeds },
     Target { name: "peer_frames", run: peers::frames, seeds: peers::seeds },
     Target { name: "log_recovery", run: log_recovery::recover, seeds: log_recovery::seeds },
     Target { name: "tokens_and_keys", run: small::tokens_and_keys, seeds: small::token_seeds },

@@ -190,6 +190,10 @@ impl Backend for NodeBackend {
         }
     }
 
+    fn breathe(&self) -> Pending<'_, ()> {
+        Box::pin(self.pay(WORK_PER_POLL + 1))
+    }
+
     fn sleep(&self, duration: Duration) -> Pending<'_, ()> {
         Box::pin(async move {
             let slot = Slot::new();

@@ -50,9 +50,11 @@ impl NodeBackend {
                 return Poll::Ready(Ok(outcome));
             }
             match self.state.interrupted() {
-                // What is on its way is not taken back: its outcome comes soon.
                 Some(error) if self.take_back() => Poll::Ready(Err(error)),
-                _ => Poll::Pending,
+                Some(error) => Poll::Ready(Err(
+                    error.with_detail("The transfer is on its way and may still be booked: sent again with its id, it tells.")
+                )),
+                None => Poll::Pending,
             }
         })
         .await

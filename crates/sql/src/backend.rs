@@ -64,6 +64,8 @@ pub trait Backend: 'static {
     /// Clears an interrupt that came for an earlier statement, and sets the statement's deadline (`None`: no timeout).
     fn arm(&self, deadline: Option<Duration>);
     fn sleep(&self, duration: Duration) -> Pending<'_, ()>;
+    /// Lets the others have their turn. For work that asks nothing of a shard, as requests do that by themselves.
+    fn breathe(&self) -> Pending<'_, ()>;
 
     /// Bytes of writes that one commit carries; above it they are staged.
     fn commit_bytes_max(&self) -> usize {

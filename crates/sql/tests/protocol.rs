@@ -346,3 +346,73 @@ fn idle_transactions_end_when_their_time_is_up() {
     world.pass(std::time::Duration::from_secs(11));
     assert_eq!(show(&client.heard()), "FATAL 25P03: terminating connection due to idle-in-transaction timeout\n");
 }
+
+#[test]
+fn several_statements_of_a_message_do_the_same_when_their_plans_are_known() {
+    let world = World::new();
+    let client = table(&world);
+    for id in 10..13 {
+        let sql = format!("INSERT INTO t VALUES ({id}, 'a;{id}'); SELECT v FROM t WHERE id = {id} ; ;");
+        assert_eq!(client.run(&sql), format!("INSERT 0 1\nv\na;{id}\nSELECT 1\n"));
+        let sql = format!("BEGIN; UPDATE t SET v = 'b' WHERE id = {id}; ROLLBACK; SELECT v FROM t WHERE id = {id}");
+        assert_eq!(client.run(&sql), format!("BEGIN\nUPDATE 1\nROLLBACK\nv\na;{id}\nSELECT 1\n"));
+    }
+}
+
+#[test]
+fn nothing_of_a_message_runs_if_a_statement_of_it_cannot_be_read() {
+    let world = World::new();
+    let client = table(&world);
+    for id in 10..13 {
+        let heard = client.run(&format!("INSERT INTO t VALUES ({id}, 'x'); SELECT FROM WHERE 1"));
+        assert!(heard.starts_with("ERROR 42601"), "{heard}");
+        let heard = client.run(&format!("INSERT INTO t VALUES ({id}, 'x'); SELECT v FROM t WHERE id = 1; SELEC 1"));
+        assert!(heard.starts_with("ERROR 42601"), "{heard}");
+    }
+    assert_eq!(client.run("SELECT count(*) FROM t"), "count\n3\nSELECT 1\n");
+}
+
+#[test]
+fn a_statement_that_fails_undoes_those_before_it_in_its_message_whether_or_not_their_plans_are_known() {
+    let world = World::new();
+    let client = table(&world);
+    for id in 10..13 {
+        let heard = client.run(&format!("INSERT INTO t VALUES ({id}, 'x'); INSERT INTO t VALUES (1, 'y'); INSERT INTO t VALUES (99, 'z')"));
+        assert!(heard.starts_with("INSERT 0 1\nERROR 23505"), "{heard}");
+        assert!(!heard.contains("99") && heard.matches('\n').count() == 2, "{heard}");
+    }
+    assert_eq!(client.run("SELECT count(*) FROM t"), "count\n3\nSELECT 1\n");
+    for _ in 0..2 {
+        let heard = client.run("BEGIN; INSERT INTO t VALUES (1, 'y'); COMMIT");
+        assert!(heard.starts_with("BEGIN\nERROR 23505"), "{heard}");
+        let heard = client.run("SELECT 1; SELECT 2");
+        assert!(heard.starts_with("ERROR 25P02"), "{heard}");
+        assert_eq!(client.run("ROLLBACK; SELECT 7 AS seven"), "ROLLBACK\nseven\n7\nSELECT 1\n");
+    }
+}
+
+#[test]
+fn an_error_in_a_later_statement_is_told_alike_whether_or_not_plans_are_known() {
+    let world = World::new();
+    let client = table(&world);
+    for sql in ["SELECT v FROM t WHERE id = 1;\n SELECT wrong FROM t", "SELECT v FROM t WHERE id = 1;\n SELECT id FROM t WHERE id = 'x'"] {
+        let first = client.run(sql);
+        assert!(first.starts_with("v\none\nSELECT 1\nERROR"), "{first}");
+        assert_eq!(client.run(sql), first);
+        if let Some((_, position)) = first.split_once("POSITION: ") {
+            assert!(position.trim().parse::<usize>().is_ok_and(|position| position > "SELECT v FROM t WHERE id = 1;".len()), "{first}");
+        }
+    }
+}
+
+#[test]
+fn plans_of_a_message_follow_a_change_of_the_schema() {
+    let world = World::new();
+    let (client, other) = (table(&world), world.open("florin"));
+    let sql = "SELECT v FROM t WHERE id = 1; SELECT * FROM t WHERE id = 2";
+    assert_eq!(client.run(sql), "v\none\nSELECT 1\nid | v\n2 | two\nSELECT 1\n");
+    other.run("ALTER TABLE t ADD COLUMN w int");
+    assert_eq!(client.run(sql), "v\none\nSELECT 1\nid | v | w\n2 | two | NULL\nSELECT 1\n");
+    other.run("DROP TABLE t");
+    assert!(client.run(sql).starts_with("ERROR 42P01"));
+}

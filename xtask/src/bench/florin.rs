@@ -1,7 +1,7 @@
 //! Our side: a cluster of node processes in one city, as a user starts them.
 
 use super::{pgbench, process};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,6 @@ pub const SECOND_PORT: u16 = 15_640;
 pub struct Cluster {
     nodes: Vec<process::Running>,
     sql_ports: Vec<u16>,
-}
-
-/// Builds the program as it is given out: in whole, as incremental builds inline less.
-pub fn build(root: &Path) -> Result<PathBuf, String> {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "florin"])
-        .env("CARGO_INCREMENTAL", "0")
-        .current_dir(root)
-        .status()
-        .map_err(|error| format!("cargo build: {error}"))?;
-    if !status.success() {
-        return Err("cargo build failed".to_owned());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/florin"))
 }
 
 impl Cluster {

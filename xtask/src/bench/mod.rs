@@ -5,24 +5,26 @@
 //! measured says why, and the others go on.
 
 mod failover;
-mod florin;
+pub(crate) mod florin;
 mod idle;
 mod ledger;
+mod overload;
 mod pgbench;
 mod postgres;
-mod process;
+pub(crate) mod process;
 mod report;
 mod sysbench;
 mod tpcc;
-mod workloads;
+pub(crate) mod workloads;
 
 use report::Report;
 use std::path::{Path, PathBuf};
 use workloads::{Tool, Workload};
 
 /// Rows that compare nothing: what Florin alone does.
-const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover"];
+const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover", "overload"];
 
+#[derive(Clone)]
 pub struct Options {
     pub seconds: u64,
     pub rounds: usize,
@@ -35,6 +37,19 @@ pub struct Options {
     /// The tables go to docs/benchmarks.md.
     write: bool,
     rows: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, program: None, write: false, rows: Vec::new() }
+    }
+}
+
+impl Options {
+    /// The same, but for how long a load runs.
+    pub(crate) fn lasting(&self, seconds: u64) -> Options {
+        Options { seconds, ..self.clone() }
+    }
 }
 
 /// One of the two that are compared.
@@ -83,7 +98,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<String, String> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, program: None, write: false, rows: Vec::new() };
+    let mut options = Options::default();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut number =
@@ -116,7 +131,7 @@ impl Options {
 fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, String> {
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => florin::build(root)?,
+        None => crate::release::program(root)?,
     };
     let mut report = Report::new(options);
     let rows: Vec<&Workload> = workloads::ALL.iter().filter(|row| options.wants(row.name)).collect();
@@ -133,6 +148,9 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
     }
     if options.wants("start") {
         report.section("start", idle::start_with_data(&program, &directory.join("start")));
+    }
+    if options.wants("overload") {
+        report.section("overload", overload::measure(&program, &directory.join("overload"), options));
     }
     if options.wants("failover") {
         report.section("failover", failover::measure(&program, &directory.join("failover"), options.cuts));
@@ -164,8 +182,7 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
                 notes.push((outcome.note, outcome.broken));
                 outcome.figures
             }),
-            Tool::Pgbench(arguments, script) => alternate(options, &sides, |side, _| pgbench::run(row, arguments, script, options, side)),
-            Tool::Sysbench(test) => alternate(options, &sides, |side, _| sysbench::run(test, options, side)),
+            Tool::Pgbench(..) | Tool::Sysbench(_) => alternate(options, &sides, |side, round| drive(row, options, side, round)),
         };
         report.row(row, outcome);
     }
@@ -175,6 +192,24 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
     }
     report.memory(ours.memory_peak());
     Ok(())
+}
+
+/// Makes the tables of one row on one side.
+pub(crate) fn prepare(row: &Workload, options: &Options, side: &Side) -> Result<(), String> {
+    match row.tool {
+        Tool::Pgbench(..) => pgbench::load(side.port, side.user, options.scale).map(drop),
+        Tool::Sysbench(_) => sysbench::prepare(side),
+        Tool::Tpcc => tpcc::prepare(side, options.warehouses),
+    }
+}
+
+/// Runs the load of one row on one side for `options.seconds`. `round` chooses what is drawn, where that is drawn from a seed.
+pub(crate) fn drive(row: &Workload, options: &Options, side: &Side, round: usize) -> Result<Figure, String> {
+    match row.tool {
+        Tool::Pgbench(arguments, script) => pgbench::run(row, arguments, script, options, side),
+        Tool::Sysbench(test) => sysbench::run(test, options, side),
+        Tool::Tpcc => tpcc::drive(side, options, round),
+    }
 }
 
 /// What a run gives on each side, round by round: whoever went first goes second in the next round.

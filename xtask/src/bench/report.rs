@@ -3,10 +3,9 @@
 use super::pgbench::Load;
 use super::workloads::Workload;
 use super::{Figure, Options, median};
+use crate::marks;
 use std::path::Path;
 
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
 /// Rows of pgbench's accounts for each step of its scale.
 const ACCOUNTS: f64 = 100_000.0;
 
@@ -116,16 +115,8 @@ impl Report {
 
     /// Replaces what stands between the marks.
     pub fn write_into(&self, path: &Path) -> Result<(), String> {
-        let old = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let new = between_marks(&old, &self.text()).ok_or_else(|| format!("{} has no {BEGIN} and {END}", path.display()))?;
-        std::fs::write(path, new).map_err(|error| format!("{}: {error}", path.display()))
+        marks::write(path, "bench", &self.text())
     }
-}
-
-fn between_marks(old: &str, text: &str) -> Option<String> {
-    let (before, rest) = old.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{text}\n\n{END}{after}"))
 }
 
 /// Median sum over the servers, and the median of each.
@@ -148,14 +139,6 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let old = format!("# Title\n{BEGIN}\nold\n{END}\nmore\n");
-        let new = between_marks(&old, "new").expect("both marks are there");
-        assert_eq!(new, format!("# Title\n{BEGIN}\n\nnew\n\n{END}\nmore\n"));
-        assert_eq!(between_marks("no marks", "new"), None);
-    }
 
     #[test]
     fn processor_time_is_summed_and_told_for_each_server() {

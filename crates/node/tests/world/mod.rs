@@ -14,6 +14,8 @@ use storage::log::{LogFiles, LogWrite, SEGMENT_BYTES};
 use storage::rows::memory::MemoryRows;
 
 pub type Rows = Vec<Vec<Option<String>>>;
+/// What gives a node its events.
+pub type Step = Box<dyn FnMut(&mut Node, Now, Event, &mut Vec<Effect>)>;
 
 #[derive(Clone, Default)]
 pub struct Disk {
@@ -82,6 +84,8 @@ pub struct World {
     /// What each node's shell was told to refuse.
     pub removed: BTreeMap<NodeId, Vec<NodeId>>,
     pub faults: Vec<Error>,
+    /// `Node::step`; who measures puts something around it.
+    pub step: Step,
 }
 
 fn address(node: NodeId) -> String {
@@ -102,6 +106,7 @@ impl World {
             full: BTreeSet::new(),
             removed: BTreeMap::new(),
             faults: Vec::new(),
+            step: Box::new(Node::step),
         };
         world.start(NodeId(1), place(1), Start::New { mode });
         world
@@ -224,7 +229,7 @@ impl World {
             assert!(steps < 1_000_000, "the nodes never come to rest");
             let mut effects = Vec::new();
             match self.machines.get_mut(&to).and_then(|m| m.node.as_mut()) {
-                Some(node) => node.step(self.now, event, &mut effects),
+                Some(node) => (self.step)(node, self.now, event, &mut effects),
                 None => continue,
             }
             for effect in effects {

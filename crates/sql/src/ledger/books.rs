@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use storage::access::{BASE_GUARDED, Isolation, Key, KeyRange, LockMode};
 
+/// From so many entries on a batch lets others have their turn.
+const LARGE_ENTRIES: usize = 1_000;
 /// Fewer ids are looked up one by one.
 const SCANNED_IDS_MIN: usize = 32;
 /// Ids that lie closer together were made one after the other: of time-ordered ones within about a minute.
@@ -354,10 +356,21 @@ impl Session {
                 stored.changed = stored.changed.max(entry.timestamp);
             }
         }
+        // Between the parts of a large batch, each of some milliseconds, others have their turn.
+        let large = entries.len() >= LARGE_ENTRIES;
+        if large {
+            self.backend.breathe().await;
+        }
         self.put_entries_of_ledger(&entries)?;
+        if large {
+            self.backend.breathe().await;
+        }
         for (id, stored, base) in loaded.accounts.changes() {
             let (shard, key) = self.place_of_id(Table::Accounts, id)?;
             self.put_ledger_row(Table::Accounts, shard, key, &rows::of_account(stored)?, base)?;
+        }
+        if large {
+            self.backend.breathe().await;
         }
         for (id, transfer, base) in loaded.transfers.changes() {
             let (shard, key) = self.place_of_id(Table::Transfers, id)?;

@@ -152,6 +152,13 @@ impl Members {
         small(&self.typed(name, Type::Int8, "a whole number")?, name)
     }
 
+    /// A whole number of 64 bits without a sign.
+    fn wide(&mut self, name: &str) -> Result<u64> {
+        let number = self.typed(name, Type::Numeric, "a whole number")?;
+        let digits = amount(&number).ok().and_then(|digits| u64::try_from(digits).ok());
+        digits.ok_or_else(|| self.wrong(name, "a whole number from 0 to 18446744073709551615"))
+    }
+
     fn text(&mut self, name: &str) -> Result<String> {
         match self.take(name) {
             None => Ok(String::new()),
@@ -227,7 +234,7 @@ pub fn transfer(text: &str) -> Result<Transfer> {
         effective: members.time("effective")?,
         value_date: days(&members.typed("value_date", Type::Date, "a date, as 2026-11-22")?),
         user_data_128: members.id("user_data_128")?,
-        user_data_64: members.small::<i64>("user_data_64")? as u64,
+        user_data_64: members.wide("user_data_64")?,
         user_data_32: members.small("user_data_32")?,
         metadata: members.metadata()?,
         legs: Vec::new(),
@@ -261,7 +268,7 @@ pub fn account(text: &str) -> Result<Account> {
         parent: members.id("parent")?,
         bounds,
         user_data_128: members.id("user_data_128")?,
-        user_data_64: members.small::<i64>("user_data_64")? as u64,
+        user_data_64: members.wide("user_data_64")?,
         user_data_32: members.small("user_data_32")?,
         metadata: members.metadata()?,
         ..Account::default()

@@ -1,4 +1,5 @@
-//! Lifts the literals out of a statement's text without parsing it, so that texts that differ only in literals share a plan.
+//! Lifts the literals out of a statement's text without parsing it, so that texts that differ only in literals share a plan. A text of several
+//! statements is taken one statement at a time.
 //!
 //! Conservative: whatever could change its meaning by becoming a parameter (a literal behind GROUP BY, a typed literal such as
 //! `DATE '…'`, an escape string, a cast) makes [`normalize`] give up, and the statement takes the ordinary way.
@@ -70,28 +71,32 @@ impl Normalizer {
         &self.key[..self.text_len]
     }
 
-    /// False: the text must be parsed as it is.
-    pub fn normalize(&mut self, sql: &str) -> bool {
+    /// Normalises the statement that starts at `from`, and says where the next one starts: at the text's end if it was the last.
+    /// `None`: the text must be parsed as it is.
+    pub fn normalize(&mut self, sql: &str, from: usize) -> Option<usize> {
         self.key.clear();
         self.literals.clear();
         if sql.len() > NORMALIZED_BYTES_MAX {
-            return false;
+            return None;
         }
-        if self.scan(sql).is_none() || self.key.is_empty() {
-            return false;
+        let end = self.scan(sql, from)?;
+        if self.key.is_empty() {
+            return None;
         }
         self.text_len = self.key.len();
         self.key.push('\0');
         for literal in &self.literals {
             self.key.push(literal.kind.tag());
         }
-        true
+        let rest = sql[end..].trim_start_matches(|c: char| c == ';' || c.is_ascii_whitespace());
+        Some(sql.len() - rest.len())
     }
 
-    fn scan(&mut self, sql: &str) -> Option<()> {
+    /// Up to the semicolon that ends the statement, or to the text's end.
+    fn scan(&mut self, sql: &str, from: usize) -> Option<usize> {
         let bytes = sql.as_bytes();
-        let mut at = 0;
-        let mut copied = 0;
+        let mut at = from;
+        let mut copied = from;
         let mut last = Last::Start;
         while at < bytes.len() {
             match bytes[at] {
@@ -127,7 +132,7 @@ impl Normalizer {
                 }
                 b';' => {
                     self.key.push_str(&sql[copied..at]);
-                    return sql[at + 1..].trim_start_matches(';').trim().is_empty().then_some(());
+                    return (!matches!(last, Last::Start)).then_some(at);
                 }
                 b'-' if bytes.get(at + 1) == Some(&b'-') => return None,
                 b'/' if bytes.get(at + 1) == Some(&b'*') => return None,
@@ -140,7 +145,7 @@ impl Normalizer {
             }
         }
         self.key.push_str(&sql[copied..]);
-        (!matches!(last, Last::Start)).then_some(())
+        (!matches!(last, Last::Start)).then_some(at)
     }
 
     fn lift(&mut self, sql: &str, copied: usize, whole: Range<usize>, kind: LiteralKind, range: Range<usize>) -> Option<()> {
@@ -174,7 +179,7 @@ fn is_word(byte: u8) -> bool {
 fn word(word: &[u8], first: bool) -> Option<Last> {
     let is = |list: &[&str]| list.iter().any(|w| w.len() == word.len() && w.as_bytes().eq_ignore_ascii_case(word));
     if first {
-        return is(&["select", "insert", "update", "delete"]).then_some(Last::Other);
+        return is(&["select", "insert", "update", "delete", "begin", "commit", "end", "rollback"]).then_some(Last::Other);
     }
     if is(&["by", "group", "distinct", "cast", "interval", "fetch", "extract", "over", "with", "as", "union", "intersect", "except"]) {
         // `AS` and ORDER BY are common on the hot path and harmless where no literal follows, which cannot be told here.
@@ -258,8 +263,9 @@ mod tests {
     fn normalized(sql: &str) -> Option<(String, Vec<String>)> {
         let mut normalizer = Normalizer::default();
         normalizer
-            .normalize(sql)
-            .then(|| (normalizer.key.replace('\0', "|"), normalizer.literals.iter().map(|l| l.text(sql).into_owned()).collect()))
+            .normalize(sql, 0)
+            .filter(|next| *next == sql.len())
+            .map(|_| (normalizer.key.replace('\0', "|"), normalizer.literals.iter().map(|l| l.text(sql).into_owned()).collect()))
     }
 
     #[test]
@@ -269,6 +275,20 @@ mod tests {
             Some(("UPDATE t SET a = a + $1, b = $2 WHERE id = $3|isl".into(), vec!["5".into(), "it's".into(), "3000000000".into()]))
         );
         assert_eq!(normalized("select t1 from x2 where a=1.50"), Some(("select t1 from x2 where a=$1|n".into(), vec!["1.50".into()])));
+    }
+
+    #[test]
+    fn several_statements_are_taken_one_after_the_other() {
+        let (sql, mut normalizer) = ("BEGIN; UPDATE t SET a = 'x;y' WHERE b = 7 ;; COMMIT ; ", Normalizer::default());
+        let (mut from, mut keys) = (0, Vec::new());
+        while from < sql.len() {
+            from = normalizer.normalize(sql, from).expect("nothing in it is special");
+            let literals: Vec<_> = normalizer.literals.iter().map(|literal| literal.text(sql).into_owned()).collect();
+            keys.push((normalizer.text().trim().to_owned(), literals));
+        }
+        let update = ("UPDATE t SET a = $1 WHERE b = $2".to_owned(), vec!["x;y".to_owned(), "7".to_owned()]);
+        assert_eq!(keys, [("BEGIN".to_owned(), vec![]), update, ("COMMIT".to_owned(), vec![])]);
+        assert_eq!(normalizer.normalize("SELECT 1; VACUUM", 9), None);
     }
 
     #[test]

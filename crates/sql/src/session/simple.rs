@@ -14,7 +14,7 @@ use crate::plan::cache::Cached;
 use crate::plan::{Plan, Planned};
 use crate::types::{Type, text};
 use crate::value::Value;
-use base::Result;
+use base::{Error, Result};
 use std::rc::Rc;
 
 /// One statement ready to run, and how to plan it again.
@@ -33,7 +33,7 @@ impl Again<'_> {
     fn statement(&self) -> Result<(Statement, Vec<Type>)> {
         match self {
             Again::Text(text, types) => {
-                let statement = parse(text)?.pop().ok_or_else(|| base::Error::internal("a text that was a statement is none"))?;
+                let statement = parse(text)?.pop().ok_or_else(|| Error::internal("a text that was a statement is none"))?;
                 Ok((statement, types.clone()))
             }
             Again::Statement(statement) => Ok(((*statement).clone(), Vec::new())),
@@ -46,11 +46,13 @@ impl Session {
         self.drop_portal("");
         self.backend.arm(self.settings.parsed().statement_timeout);
         let mut normalizer = std::mem::take(&mut self.normalizer);
-        if normalizer.normalize(sql) && !self.sees_own_schema() {
-            if !self.run_normalized(sql, &normalizer).await {
-                Box::pin(self.run_text(sql)).await;
-            }
-        } else {
+        let first = if self.sees_own_schema() { None } else { normalizer.normalize(sql, 0) };
+        let done = match first {
+            Some(next) if next == sql.len() => self.run_normalized(sql, &normalizer).await,
+            Some(_) => Box::pin(self.run_pieces(sql, &mut normalizer)).await,
+            None => false,
+        };
+        if !done {
             Box::pin(self.run_text(sql)).await;
         }
         self.normalizer = normalizer;
@@ -67,28 +69,99 @@ impl Session {
 
     /// False: the text must be parsed as it stands.
     async fn run_normalized(&mut self, sql: &str, normalizer: &Normalizer) -> bool {
+        match self.ready_normalized(sql, normalizer).await {
+            Some(ready) => self.run_alone(ready).await,
+            None => return false,
+        }
+        true
+    }
+
+    /// The statement that was normalised, with its plan and its literals as parameters. `None`: its text must be parsed as it stands.
+    async fn ready_normalized<'a>(&mut self, sql: &str, normalizer: &'a Normalizer) -> Option<Ready<'a>> {
         let types: Vec<Type> = normalizer.literals.iter().map(|literal| literal_type(literal.kind)).collect();
         let (schema, epoch) = (self.backend.catalog().version, self.settings.plan_epoch);
         let planned = match self.plans.get(&normalizer.key, schema, epoch) {
             Some(Cached::Planned(planned)) => planned,
-            Some(Cached::Verbatim) => return false,
-            None => match Box::pin(self.plan_normalized(normalizer, &types)).await {
-                Some(planned) => planned,
-                None => return false,
-            },
+            Some(Cached::Verbatim) => return None,
+            None => Box::pin(self.plan_normalized(normalizer, &types)).await?,
         };
         let mut parameters = Vec::with_capacity(types.len());
         for (literal, ty) in normalizer.literals.iter().zip(&planned.parameters) {
             match text::parse(&literal.text(sql), *ty, -1, &crate::types::Settings::default()) {
                 // Depends on the session, or is wrong: the ordinary way knows what to say.
-                Ok(_) if literal.kind_is_string() && text::depends_on_session(&literal.text(sql), *ty) => return false,
+                Ok(_) if literal.kind_is_string() && text::depends_on_session(&literal.text(sql), *ty) => return None,
                 Ok(value) => parameters.push(value),
-                Err(_) => return false,
+                Err(_) => return None,
             }
         }
-        let ready = Ready { planned, parameters, source: Again::Text(normalizer.text(), types) };
-        self.run_alone(ready).await;
+        Some(Ready { planned, parameters, source: Again::Text(normalizer.text(), types) })
+    }
+
+    /// Several statements of one message, each by its plan from the cache. False: nothing was run, the text must be parsed as it stands.
+    async fn run_pieces(&mut self, sql: &str, normalizer: &mut Normalizer) -> bool {
+        // Nothing runs before all of it was read: a mistake in the last statement keeps the first one from running.
+        if !self.are_statements(sql, normalizer) {
+            return false;
+        }
+        let mut from = 0;
+        while from < sql.len() {
+            let next = normalizer.normalize(sql, from).expect("it could be a moment ago");
+            let failed = self.txn.as_ref().is_some_and(|txn| txn.failed);
+            let ready = if failed { None } else { self.ready_normalized(sql, &*normalizer).await };
+            let result = match ready {
+                Some(ready) => self.run_among(ready).await,
+                // Without its neighbours, which may have made it what it is.
+                None => self.run_piece_as_it_stands(sql, from, next).await,
+            };
+            match result {
+                Ok(tag) => self.say(ClientResponse::Complete(tag)),
+                Err(error) => {
+                    Box::pin(self.fail(error)).await;
+                    return true;
+                }
+            }
+            from = next;
+        }
+        if let Err(error) = self.end_implicit().await {
+            Box::pin(self.fail(error)).await;
+        }
         true
+    }
+
+    /// True if each statement of the text can be normalised and was planned before or can be parsed.
+    fn are_statements(&mut self, sql: &str, normalizer: &mut Normalizer) -> bool {
+        let (schema, epoch) = (self.backend.catalog().version, self.settings.plan_epoch);
+        let mut from = 0;
+        while from < sql.len() {
+            let Some(next) = normalizer.normalize(sql, from) else { return false };
+            let known = match self.plans.get(&normalizer.key, schema, epoch) {
+                Some(Cached::Planned(_)) => true,
+                Some(Cached::Verbatim) => false,
+                None => parse(normalizer.text()).is_ok_and(|statements| statements.len() == 1),
+            };
+            if !known {
+                return false;
+            }
+            from = next;
+        }
+        true
+    }
+
+    async fn run_piece_as_it_stands(&mut self, sql: &str, from: usize, next: usize) -> Result<String> {
+        // Blanks for what stands before it, so that errors point to where it stands in the message.
+        let before: String = sql[..from].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
+        let statement = parse(&(before + &sql[from..next]))?.pop().ok_or_else(|| Error::internal("a statement was lost"))?;
+        let ready = self.prepare_ready(&statement).await?;
+        self.run_among(ready).await
+    }
+
+    /// One of several statements of a message: they are one transaction, unless they say otherwise.
+    async fn run_among(&mut self, ready: Ready<'_>) -> Result<String> {
+        let controls = matches!(ready.planned.plan, Plan::Utility(Utility::Begin(_) | Utility::Commit { .. } | Utility::Rollback { .. }));
+        if !controls {
+            self.ensure_txn(Block::Implicit);
+        }
+        self.run_ready(&ready).await
     }
 
     async fn plan_normalized(&mut self, normalizer: &Normalizer, types: &[Type]) -> Option<Rc<Planned>> {
@@ -136,15 +209,10 @@ impl Session {
         Ok(Ready { planned, parameters: Vec::new(), source: Again::Statement(statement) })
     }
 
-    /// Several statements of one message are one transaction, unless they say otherwise.
     async fn run_several(&mut self, statements: &[Statement]) {
         for statement in statements {
-            let controls = matches!(statement, Statement::Utility(Utility::Begin(_) | Utility::Commit { .. } | Utility::Rollback { .. }));
-            if !controls {
-                self.ensure_txn(Block::Implicit);
-            }
             let result = match self.prepare_ready(statement).await {
-                Ok(ready) => self.run_ready(&ready).await,
+                Ok(ready) => self.run_among(ready).await,
                 Err(error) => Err(error),
             };
             match result {
@@ -205,7 +273,7 @@ impl Session {
             // The schema changed in the middle of a scan.
             Err(crate::backend::CallError::StaleSchema(version)) => {
                 self.backend.refresh_catalog(version).await?;
-                Err(base::Error::new(base::SqlState::SERIALIZATION_FAILURE, "the schema changed while the statement ran"))
+                Err(Error::new(base::SqlState::SERIALIZATION_FAILURE, "the schema changed while the statement ran"))
             }
         }
     }

@@ -33,15 +33,15 @@ SELECT id, code, flags, minimum, bounded, parent, metadata FROM ledger.accounts 
 -- Single movements.
 SELECT ledger.transfer('10000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 100) AS booked;
 --> booked
---> 1700000000000000004
+--> 1700000000000000005
 --> SELECT 1
 SELECT ledger.transfer(id => '10000000-0000-0000-0000-000000000001', amount => 100, debit_account => '00000000-0000-0000-0000-000000000001', credit_account => '00000000-0000-0000-0000-000000000002') AS again;
 --> again
---> 1700000000000000004
+--> 1700000000000000005
 --> SELECT 1
 SELECT ledger.transfer('10000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 100);
 --> transfer
---> 1700000000000000004
+--> 1700000000000000005
 --> SELECT 1
 SELECT ledger.transfer('10000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 101);
 --> ERROR L0053: the ledger refused: exists_with_other_amount
@@ -71,7 +71,7 @@ INSERT INTO orders VALUES (1, 40);
 --> INSERT 0 1
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000005", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000003", "amount": 40}');
 --> post
---> 1700000000000000010
+--> 1700000000000000013
 --> SELECT 1
 SELECT credits_posted FROM ledger.accounts WHERE id = '00000000-0000-0000-0000-000000000003';
 --> credits_posted
@@ -81,7 +81,7 @@ SAVEPOINT more;
 --> SAVEPOINT
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000006", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000003", "amount": 5}');
 --> post
---> 1700000000000000011
+--> 1700000000000000014
 --> SELECT 1
 ROLLBACK TO more;
 --> ROLLBACK
@@ -97,7 +97,7 @@ BEGIN;
 --> BEGIN
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000007", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000003", "amount": 5}');
 --> post
---> 1700000000000000012
+--> 1700000000000000015
 --> SELECT 1
 ROLLBACK;
 --> ROLLBACK
@@ -109,13 +109,13 @@ SELECT count(*) FROM ledger.transfers;
 -- Many legs; two phases; reversal.
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000008", "ledger": 1, "code": 7, "debits": [{"account": "00000000-0000-0000-0000-000000000002", "amount": 10}], "credits": [{"account": "00000000-0000-0000-0000-000000000001", "amount": 4}, {"account": "00000000-0000-0000-0000-000000000003", "amount": 6}]}');
 --> post
---> 1700000000000000013
+--> 1700000000000000016
 --> SELECT 1
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000009", "ledger": 1, "code": 7, "debits": [{"account": "00000000-0000-0000-0000-000000000002", "amount": 10}], "credits": [{"account": "00000000-0000-0000-0000-000000000001", "amount": 4}]}');
 --> ERROR L0084: the ledger refused: legs_do_not_balance
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000a", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000001", "amount": 20, "flags": ["pending"], "timeout": 60}');
 --> post
---> 1700000000000000015
+--> 1700000000000000019
 --> SELECT 1
 SELECT id, debits_pending, debits_posted, credits_pending, credits_posted FROM ledger.accounts ORDER BY id;
 --> id | debits_pending | debits_posted | credits_pending | credits_posted
@@ -125,13 +125,13 @@ SELECT id, debits_pending, debits_posted, credits_pending, credits_posted FROM l
 --> SELECT 3
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000b", "refers_to": "10000000-0000-0000-0000-00000000000a", "amount": 15, "flags": ["post"]}');
 --> post
---> 1700000000000000016
+--> 1700000000000000020
 --> SELECT 1
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000c", "refers_to": "10000000-0000-0000-0000-00000000000a", "flags": ["void"]}');
 --> ERROR L0038: the ledger refused: pending_already_posted
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000d", "refers_to": "10000000-0000-0000-0000-00000000000b", "amount": 5, "flags": ["reverse"]}');
 --> post
---> 1700000000000000018
+--> 1700000000000000023
 --> SELECT 1
 SELECT id, debits_pending, debits_posted, credits_pending, credits_posted FROM ledger.accounts ORDER BY id;
 --> id | debits_pending | debits_posted | credits_pending | credits_posted
@@ -162,7 +162,7 @@ SELECT sum(debit), sum(credit) FROM ledger.entries WHERE kind = 'posted';
 -- What is pending expires.
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000e", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000001", "amount": 7, "flags": ["pending"], "timeout": 60}');
 --> post
---> 1700000000000000019
+--> 1700000000000000024
 --> SELECT 1
 SELECT ledger.expire();
 --> expire
@@ -236,7 +236,7 @@ SELECT ledger.create_transfers('');
 --> SELECT 1
 SELECT ledger.create_transfers(decode(repeat('00', 128), 'hex'));
 --> create_transfers
---> \x08220c6a0c9d97170a00000000000000
+--> \x0c220c6a0c9d97170a00000000000000
 --> SELECT 1
 
 -- A closed period.
@@ -254,7 +254,29 @@ SELECT ledger.audit();
 --> finding | account | detail
 --> SELECT 0
 SELECT * FROM ledger.audit();
+--> finding | account | detail
+--> SELECT 0
 SELECT * FROM ledger.expire() WHERE true;
+--> ERROR 0A000: this form of FROM here is not supported
 EXPLAIN SELECT * FROM ledger.entries WHERE account = '00000000-0000-0000-0000-000000000002' ORDER BY timestamp DESC LIMIT 3;
+--> QUERY PLAN
+--> Native: Select on entries
+-->   Access: Range by entries_pkey
+-->   Filter: yes
+-->   Shard: s1
+-->   Order: of the key
+--> EXPLAIN
 EXPLAIN SELECT * FROM ledger.entries WHERE timestamp > 5 ORDER BY timestamp DESC LIMIT 3;
+--> QUERY PLAN
+--> Native: Select on entries
+-->   Access: Full scan by entries_pkey
+-->   Filter: yes
+-->   Shard: s0, s1
+-->   Order: sort
+--> EXPLAIN
 SELECT transfer, kind FROM ledger.entries WHERE account = '00000000-0000-0000-0000-000000000002' ORDER BY timestamp DESC LIMIT 3;
+--> transfer | kind
+--> 10000000-0000-0000-0000-00000000000e | released
+--> 10000000-0000-0000-0000-00000000000e | pending
+--> 10000000-0000-0000-0000-00000000000d | posted
+--> SELECT 3

@@ -190,6 +190,10 @@ impl Backend for MapNode {
         Box::pin(async { Ok(None) })
     }
 
+    fn breathe(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+
     fn session(&self) -> SessionId {
         SessionId(self.session)
     }

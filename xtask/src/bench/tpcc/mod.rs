@@ -54,6 +54,18 @@ pub fn compare(options: &Options, sides: &[Side; 2]) -> Result<Outcome, String> 
     Ok(Outcome { figures, note, broken })
 }
 
+/// Makes the tables on one side and fills them.
+pub fn prepare(side: &Side, warehouses: u32) -> Result<(), String> {
+    let warehouses = i32::try_from(warehouses).map_err(|_| "too many warehouses")?;
+    load::load(side, warehouses).map(drop)
+}
+
+/// One run on one side that was prepared.
+pub fn drive(side: &Side, options: &Options, round: usize) -> Result<Figure, String> {
+    let warehouses = i32::try_from(options.warehouses).map_err(|_| "too many warehouses")?;
+    run(side, warehouses, options.seconds, round as u64).map(|(figure, _)| figure)
+}
+
 fn run(side: &Side, warehouses: i32, seconds: u64, round: u64) -> Result<(Figure, Tally), String> {
     let before = (side.cpu)();
     let tally = terminals::run(side.port, side.user, warehouses, seconds, round)?;

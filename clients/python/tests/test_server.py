@@ -45,6 +45,7 @@ def test_a_life_of_a_customer(url: str, number: int) -> None:
     with Ledger(url) as ledger:
         cash, ada = new_id(), new_id()
         ledger.open_account(NewAccount(cash, number, 10, history=True))
+        assert ledger.open_account(NewAccount(cash, number, 10, history=True)).existed
         opened = ledger.open_account(NewAccount(ada, number, 20, history=True, debits_within_credits=True, metadata={"owner": "Ada"}))
         assert ledger.open_account(NewAccount(ada, number, 20, history=True, debits_within_credits=True, metadata={"owner": "Ada"})).id == ada
         paid = ledger.transfer(Transfer.between(cash, ada, 1_000, ledger=number, code=7, user_data_64=2**64 - 1))

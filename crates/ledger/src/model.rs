@@ -211,6 +211,13 @@ pub struct Bounds {
     pub on: Balance,
 }
 
+impl Bounds {
+    /// What they say: with neither minimum nor maximum, on which balance they are says nothing.
+    pub fn meaning(self) -> Bounds {
+        if self.minimum.is_none() && self.maximum.is_none() { Bounds::default() } else { self }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Side {
     Debit,

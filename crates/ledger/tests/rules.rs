@@ -399,6 +399,7 @@ fn the_same_account_exists_and_another_one_with_its_id_says_what_differs() {
     let there = account(1, PLAIN);
     let cases = [
         (there.clone(), Code::Exists),
+        (Account { bounds: Bounds { on: Balance::Posted, ..Bounds::default() }, ..there.clone() }, Code::Exists),
         (Account { flags: AccountFlags::HISTORY, ..there.clone() }, Code::ExistsWithOtherFlags),
         (Account { user_data_128: 1, ..there.clone() }, Code::ExistsWithOtherUserData128),
         (Account { user_data_64: 1, ..there.clone() }, Code::ExistsWithOtherUserData64),

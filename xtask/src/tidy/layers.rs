@@ -6,8 +6,22 @@ use std::process::Command;
 
 /// From the lowest to the highest. A crate may import those before it, less what `NEVER` says.
 const LAYERS: &[&str] = &[
-    "base", "storage", "ledger", "proof", "sql", "clearing", "shard", "cluster", "node", "query", "sim", "server", "florin-client", "fuzz",
-    "florin", "xtask",
+    "base",
+    "storage",
+    "ledger",
+    "proof",
+    "sql",
+    "clearing",
+    "shard",
+    "cluster",
+    "node",
+    "query",
+    "sim",
+    "server",
+    "florin-client",
+    "fuzz",
+    "florin",
+    "xtask",
 ];
 
 /// Pairs that the order would allow and a reason forbids.

@@ -131,6 +131,7 @@ fn two_phases_reversal_and_what_is_read_back() {
         let (cash, ada) = (Id::new(), Id::new());
         let history = AccountFlags::HISTORY;
         let opened = ledger.open_account(NewAccount::new(cash, 1, 10).flags(history)).await.expect("opened");
+        assert!(ledger.open_account(NewAccount::new(cash, 1, 10).flags(history)).await.expect("the same again").existed);
         let customer = NewAccount::new(ada, 1, 20).flags(history.with(AccountFlags::DEBITS_WITHIN_CREDITS)).metadata(r#"{"owner":"Ada"}"#);
         ledger.open_account(customer).await.expect("opened");
         let paid = ledger.transfer(Transfer::between(cash, ada, 1_000).code(7).user_data(1, u64::MAX, 3)).await.expect("booked");

@@ -64,7 +64,7 @@ fn compare(wanted: &Account, there: &Account) -> Code {
         () if wanted.ledger != there.ledger => Code::ExistsWithOtherLedger,
         () if wanted.code != there.code => Code::ExistsWithOtherCode,
         () if wanted.parent != there.parent => Code::ExistsWithOtherParent,
-        () if wanted.bounds != there.bounds => Code::ExistsWithOtherBounds,
+        () if wanted.bounds.meaning() != there.bounds.meaning() => Code::ExistsWithOtherBounds,
         () if wanted.metadata != there.metadata => Code::ExistsWithOtherMetadata,
         () if is_imported && wanted.timestamp != there.timestamp => Code::ExistsWithOtherTimestamp,
         () => Code::Exists,

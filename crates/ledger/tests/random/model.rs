@@ -2,7 +2,7 @@
 //! whenever it is asked for.
 
 use ledger::{
-    AMOUNT_MAX, Account, AccountFlags as A, Balance, Code, Leg, METADATA_BYTES_MAX, Outcome, PendingState, Side, Transfer,
+    AMOUNT_MAX, Account, AccountFlags as A, Balance, Bounds, Code, Leg, METADATA_BYTES_MAX, Outcome, PendingState, Side, Transfer,
     TransferFlags as F,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -242,7 +242,7 @@ impl Model {
                 (wanted.ledger != there.ledger, Code::ExistsWithOtherLedger),
                 (wanted.code != there.code, Code::ExistsWithOtherCode),
                 (wanted.parent != there.parent, Code::ExistsWithOtherParent),
-                (wanted.bounds != there.bounds, Code::ExistsWithOtherBounds),
+                (said(&wanted.bounds) != said(&there.bounds), Code::ExistsWithOtherBounds),
                 (is_imported && wanted.timestamp != there.timestamp, Code::ExistsWithOtherTimestamp),
                 (true, Code::Exists),
             ])?;
@@ -541,4 +541,12 @@ fn may_pass(code: Code) -> bool {
         "above_maximum",
     ];
     names.contains(&code.name())
+}
+
+/// Bounds as text: where there is none, nothing is said of a balance.
+fn said(bounds: &Bounds) -> String {
+    match (bounds.minimum, bounds.maximum) {
+        (None, None) => String::new(),
+        both => format!("{both:?} of {:?}", bounds.on),
+    }
 }

@@ -230,7 +230,7 @@ fn is_same(wanted: &ledger::Transfer, there: &Recorded) -> bool {
         || (wanted.flags.has_any(balancing) && there.amount <= wanted.amount);
     amount
         && wanted.flags.without(TransferFlags::LINKED) == there.flags
-        && there.refers_to.unwrap_or_default() == Id(wanted.pending)
+        && there.refers_to.unwrap_or(Id::NONE) == Id(wanted.pending)
         && left_out(wanted.debit_account, there.debit_account)
         && left_out(wanted.credit_account, there.credit_account)
         && (wanted.ledger == 0 || wanted.ledger == there.ledger)

@@ -12,7 +12,7 @@ const RANDOM_BITS: u32 = 74;
 const DRAWN_BITS: u32 = RANDOM_BITS - 1;
 
 /// An id of an account or a transfer, 128 bits wide; in SQL a uuid.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub u128);
 
 /// The last id that this process made: its milliseconds, and what stands below them.
@@ -24,18 +24,16 @@ struct Last {
 static LAST: Mutex<Last> = Mutex::new(Last { millis: 0, below: 0 });
 
 impl Id {
+    /// The id that means none.
+    pub const NONE: Id = Id(0);
+
     /// A new id, greater than all that this process made before: a UUID of version 7 (RFC 9562, section 6.2, method 2).
-    #[allow(clippy::new_without_default, reason = "the default is the id that means none")]
+    #[allow(clippy::new_without_default, reason = "each one is another")]
     pub fn new() -> Id {
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
         *last = next(&last, millis, random);
         Id(assemble(&last))
-    }
-
-    /// True for the id that means none.
-    pub fn is_none(self) -> bool {
-        self.0 == 0
     }
 }
 

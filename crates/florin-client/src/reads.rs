@@ -133,7 +133,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::accounts`].
     pub async fn all_balances(&self, as_of: Option<Timestamp>, after: Option<Id>, limit: u32) -> Result<Vec<AccountBalance>> {
-        let (after, opened) = (after.unwrap_or_default(), as_of.map_or(i64::MAX, Timestamp::bigint));
+        let (after, opened) = (after.unwrap_or(Id::NONE), as_of.map_or(i64::MAX, Timestamp::bigint));
         let sql = format!("SELECT {} FROM ledger.accounts WHERE id > $1 AND timestamp <= $2 ORDER BY id LIMIT {limit}", records::ACCOUNT);
         let rows = self.pool.ask(&sql, &[(&after, Type::UUID), (&opened, Type::INT8)]).await?;
         let accounts = rows.iter().map(records::account).collect::<Result<Vec<Account>>>()?;

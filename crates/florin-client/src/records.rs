@@ -195,7 +195,7 @@ impl<'a> Fields<'a> {
     }
 
     fn wide(&self, name: &str) -> Result<u128> {
-        Ok(self.get::<Option<Id>>(name)?.unwrap_or_default().0)
+        Ok(self.get::<Option<Id>>(name)?.unwrap_or(Id::NONE).0)
     }
 }
 

@@ -175,7 +175,7 @@ impl Move {
             (Some(pending), ..) => Transfer::post(pending, part),
             (_, Some(pending), _) => Transfer::void(pending),
             (.., Some(original)) => Transfer::reverse(original, part),
-            _ => Transfer::between(self.debit.unwrap_or_default(), self.credit.unwrap_or_default(), self.amount.unwrap_or_default()),
+            _ => Transfer::between(self.debit.unwrap_or(Id::NONE), self.credit.unwrap_or(Id::NONE), self.amount.unwrap_or_default()),
         };
         if self.pending {
             transfer = transfer.pending(self.timeout.map(|seconds| Duration::from_secs(seconds.into())));

@@ -280,6 +280,7 @@ impl Backend for NodeBackend {
     fn rollback(&self, txn: TxnId, shards: Vec<ShardId>) {
         self.state.release(txn);
         let mut core = self.core.borrow_mut();
+        core.running.remove(&txn);
         for shard in shards {
             core.start_call(shard, Request::Rollback { txn }, crate::calls::Owner::Background);
         }

@@ -105,6 +105,7 @@ impl Core {
     pub fn session_call(&mut self, session: SessionId, shard: ShardId, request: Request) -> Result<Result<Response, CallError>, CallSlot> {
         if let (Some(txn), Some(state)) = (locking_txn(&request), self.sessions.get(&session)) {
             state.touches(txn, shard);
+            self.running.insert(txn);
         }
         let slot = CallSlot::new();
         let owner = Owner::Session { session, slot: slot.clone() };

@@ -33,6 +33,7 @@ impl Core {
         if let Some(state) = self.sessions.get(&session) {
             state.release(context.txn);
         }
+        self.running.remove(&context.txn);
         let slot = CommitSlot::new();
         let parts = parts
             .into_iter()

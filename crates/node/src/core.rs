@@ -16,12 +16,13 @@ use crate::log::NodeLog;
 use crate::replicas::Replica;
 use crate::session::SessionState;
 use crate::timers::{Timer, Timers};
-use base::{Error, HybridClock, Mono, NodeId, Now, Prng, RequestId, SessionId, ShardId, SqlState};
+use base::{Error, HybridClock, Mono, NodeId, Now, Prng, RequestId, SessionId, ShardId, SqlState, TxnId};
 use cluster::deadlock::Waits;
 use cluster::membership::Membership;
 use cluster::message::{Link, Outgoing};
 use cluster::registry::Registry;
 use cluster::routing::Routing;
+use rustc_hash::FxHashSet;
 use sql::engine::{EngineEvent, QueryId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -75,6 +76,8 @@ pub(crate) struct Core {
     pub remote: BTreeMap<ShardId, BTreeSet<(NodeId, RequestId)>>,
     pub work: VecDeque<Work>,
     pub sessions: BTreeMap<SessionId, Rc<SessionState>>,
+    /// The transactions of all sessions that may hold locks or staged parts. Asked for each holder of each lock that is waited for long.
+    pub running: FxHashSet<TxnId>,
     pub ready: VecDeque<SessionId>,
     /// Sessions that did enough for one poll: they go on with the next event.
     pub yielded: Vec<SessionId>,

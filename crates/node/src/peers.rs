@@ -262,7 +262,7 @@ impl Core {
     /// A holder that no session of this gateway runs any more left its locks behind: they are given up.
     fn roll_back_forgotten(&mut self, probe: &Probe) {
         let txn = probe.holder;
-        let runs = txn.boot == self.config.boot && (self.sessions.values().any(|s| s.runs(txn)) || self.is_committing(txn));
+        let runs = txn.boot == self.config.boot && (self.running.contains(&txn) || self.is_committing(txn));
         if !runs {
             self.tell(probe.shard, Request::Rollback { txn });
         }

@@ -135,6 +135,7 @@ impl Tasks {
         core.sessions.remove(&state.id);
         core.opening.retain(|s| *s != state.id);
         for (txn, shards) in state.take_txns() {
+            core.running.remove(&txn);
             for shard in shards {
                 core.start_call(shard, Request::Rollback { txn }, Owner::Background);
             }

@@ -333,10 +333,10 @@ fn system_tables_tell_nodes_and_shards() {
 }
 
 /// A transaction on `client` that has written a row of its own.
-fn open_transaction(world: &mut World, node: NodeId) -> world::Client {
+fn open_transaction(world: &mut World, node: NodeId, id: u32) -> world::Client {
     let client = world.connect(node);
     world.ask(client, "BEGIN").ok();
-    world.ask(client, "INSERT INTO t VALUES (1, 1)").ok();
+    world.ask(client, &format!("INSERT INTO t VALUES ({id}, 1)")).ok();
     client
 }
 
@@ -348,7 +348,7 @@ fn all_but(world: &mut World, node: NodeId) -> Vec<NodeId> {
 fn a_commit_that_no_leader_takes_fails_for_certain_within_a_bound() {
     let mut world = with_table(LocalityMode::ThreeZones, 3);
     let here = world.leader(0).expect("there is one");
-    let client = open_transaction(&mut world, here);
+    let client = open_transaction(&mut world, here, 1);
     let others = all_but(&mut world, here);
     others.iter().for_each(|&n| world.kill(n));
     // Until this node knows that it does not lead any more.
@@ -366,7 +366,7 @@ fn a_commit_that_no_leader_takes_fails_for_certain_within_a_bound() {
 fn a_canceled_commit_that_may_have_happened_is_unknown_and_leaves_no_lock() {
     let mut world = with_table(LocalityMode::ThreeZones, 3);
     let here = world.leader(0).expect("there is one");
-    let client = open_transaction(&mut world, here);
+    let client = open_transaction(&mut world, here, 1);
     let others = all_but(&mut world, here);
     others.iter().for_each(|&n| world.kill(n));
     world.send(client, "COMMIT");
@@ -414,4 +414,44 @@ fn a_zone_of_two_goes_on_alone_when_told_to_and_takes_the_other_back() {
     world.kill(N1);
     assert_eq!(world.query(peer, "SELECT n FROM t WHERE id = 3").ok(), rows(&[&["3"]]));
     world.query(peer, "INSERT INTO t VALUES (4, 4)").ok();
+}
+
+#[test]
+fn a_transaction_is_known_to_its_gateway_until_it_ends_in_whichever_way() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    let node = NodeId(2);
+    let transactions = |world: &World| world.node(node).counts().transactions;
+    for (id, end) in [(1, "COMMIT"), (2, "ROLLBACK")] {
+        let client = world.connect(node);
+        world.ask(client, "BEGIN").ok();
+        world.ask(client, &format!("INSERT INTO t VALUES ({id}, {id})")).ok();
+        assert_eq!(transactions(&world), 1);
+        world.ask(client, end).ok();
+        assert_eq!(transactions(&world), 0, "{end}");
+    }
+    let client = open_transaction(&mut world, node, 3);
+    assert_eq!(transactions(&world), 1);
+    world.event(node, Event::ClientGone { session: client.session });
+    assert_eq!(transactions(&world), 0);
+    world.query(node, "UPDATE t SET n = 5 WHERE id = 1").ok();
+    assert_eq!(transactions(&world), 0);
+}
+
+#[test]
+fn a_holder_that_is_waited_for_long_keeps_its_locks_while_its_session_runs() {
+    let mut world = with_table(LocalityMode::ThreeZones, 3);
+    world.query(N1, "INSERT INTO t VALUES (1, 10)").ok();
+    let (holder, waiters) = (world.connect(NodeId(2)), [1, 2, 3].map(|n| world.connect(NodeId(n))));
+    world.ask(holder, "BEGIN").ok();
+    world.ask(holder, "UPDATE t SET n = n + 1 WHERE id = 1").ok();
+    for waiter in waiters {
+        world.send(waiter, "UPDATE t SET n = n * 2 WHERE id = 1");
+    }
+    world.ticks(500);
+    assert!(waiters.iter().all(|waiter| world.heard(*waiter).is_none()), "the row is locked");
+    world.ask(holder, "COMMIT").ok();
+    for waiter in waiters {
+        world.wait(waiter).ok();
+    }
+    assert_eq!(world.query(N1, "SELECT n FROM t WHERE id = 1").ok(), rows(&[&["88"]]));
 }

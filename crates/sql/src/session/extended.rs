@@ -1,7 +1,7 @@
 //! The extended protocol: prepared statements and portals, in pipelines that end with Sync.
 
 use super::Session;
-use super::output::RowFormat;
+use super::output::{RowFormat, check_formats};
 use super::portal::{Portal, Progress, State, formatted};
 use super::statement::ends_failure;
 use super::txn::failed_transaction;
@@ -162,7 +162,7 @@ impl Session {
         }
         let parameters = self.bind_parameters(&planned.parameters, formats, values)?;
         if let Some(fields) = &planned.fields {
-            RowFormat::new(fields, &result_formats)?;
+            check_formats(fields, &result_formats)?;
         }
         self.drop_portal(&name);
         let portal = Portal { prepared, planned, parameters, formats: result_formats, state: State::New, hold: false };

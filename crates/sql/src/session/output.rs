@@ -36,20 +36,28 @@ impl RowFormat {
     /// # Errors
     /// `08P01` if the client gave another number of formats.
     pub fn new(fields: &[Field], formats: &[Format]) -> Result<RowFormat> {
-        let format = |at: usize| match formats {
-            [] => Ok(Format::Text),
-            [all] => Ok(*all),
-            each => each.get(at).copied().ok_or_else(|| {
-                let message = format!("bind message has {} result formats but query has {} columns", formats.len(), fields.len());
-                Error::new(SqlState::PROTOCOL_VIOLATION, message)
-            }),
-        };
-        let column = |(at, field): (usize, &Field)| Ok((Type::from_oid(field.type_oid).unwrap_or(Type::Text), format(at)?));
-        Ok(RowFormat { columns: fields.iter().enumerate().map(column).collect::<Result<_>>()? })
+        check_formats(fields, formats)?;
+        let column = |(at, field): (usize, &Field)| (Type::from_oid(field.type_oid).unwrap_or(Type::Text), format_of(formats, at));
+        Ok(RowFormat { columns: fields.iter().enumerate().map(column).collect() })
     }
+}
 
-    pub fn format(&self, column: usize) -> Format {
-        self.columns[column].1
+/// # Errors
+/// `08P01` if the client gave another number of formats than none, one for all, or one for each column.
+pub fn check_formats(fields: &[Field], formats: &[Format]) -> Result<()> {
+    if formats.len() <= 1 || formats.len() >= fields.len() {
+        return Ok(());
+    }
+    let message = format!("bind message has {} result formats but query has {} columns", formats.len(), fields.len());
+    Err(Error::new(SqlState::PROTOCOL_VIOLATION, message))
+}
+
+/// The format of a column, of formats that were checked.
+pub fn format_of(formats: &[Format], column: usize) -> Format {
+    match formats {
+        [] => Format::Text,
+        [all] => *all,
+        each => each[column],
     }
 }
 

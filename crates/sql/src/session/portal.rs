@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::extended::Prepared;
-use super::output::RowFormat;
+use super::output::{RowFormat, check_formats, format_of};
 use super::statement::Started;
 use super::txn::Exec;
 use crate::client::{Field, Format};
@@ -177,6 +177,6 @@ impl Session {
 
 /// Fields in the formats that the client asked for.
 pub fn formatted(fields: &[Field], formats: &[Format]) -> Result<Vec<Field>> {
-    let format = RowFormat::new(fields, formats)?;
-    Ok(fields.iter().enumerate().map(|(at, field)| Field { format: format.format(at), ..field.clone() }).collect())
+    check_formats(fields, formats)?;
+    Ok(fields.iter().enumerate().map(|(at, field)| Field { format: format_of(formats, at), ..field.clone() }).collect())
 }

@@ -1,7 +1,7 @@
 //! What clients of the ledger were told, against what its tables record in the end.
 //!
-//! A client sends an id once or again and again, with the same contents or others. It is booked once, with contents that somebody sent and at
-//! the timestamp that everybody was told; what belongs together is there as a whole or not at all.
+//! A client sends an id once or again and again, with the same contents or others. It is booked once, with contents that somebody sent and
+//! at the timestamp that everybody was told; what belongs together is there as a whole or not at all.
 
 use super::books::{Tables, Transfer, does};
 use super::{Fate, Violation};

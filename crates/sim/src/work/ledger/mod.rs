@@ -373,12 +373,23 @@ impl Ledger {
     async fn open(&self, client: &Client, id: u128) {
         let flags = [0, books::keeps::HISTORY, books::keeps::DEBITS_WITHIN_CREDITS][client.below(3) as usize];
         let minimum = client.one_in(4).then_some(-20);
-        let wanted = Account { id, ledger: LEDGER, code: 20, flags, minimum, parent: HOT[1], ..Account::default() };
+        let plain = Account { id, ledger: LEDGER, code: 20, flags, ..Account::default() };
+        let refined = Account { minimum, parent: HOT[1], ..plain.clone() };
+        let (wanted, sql) = match client.below(3) {
+            0 => (plain.clone(), text::packed_account(&plain)),
+            1 => (refined.clone(), text::insert_account(&refined)),
+            _ => (refined.clone(), text::open(&refined)),
+        };
         self.record.borrow_mut().accounts.insert(id, (wanted.clone(), None));
-        let result = client.run(&text::open(&wanted)).await;
+        let result = client.run(&sql).await;
         if let (_, Some(reply)) = client.fate(&result) {
+            let told = match text::outcomes(reply).first() {
+                Some((timestamp, OK)) => *timestamp,
+                Some(_) => 0,
+                None => reply.number(0, 0).map_or(0, |timestamp| timestamp as u64),
+            };
             let record = &mut *self.record.borrow_mut();
-            record.accounts.insert(id, (wanted, reply.number(0, 0).map(|timestamp| timestamp as u64)));
+            record.accounts.insert(id, (wanted, Some(told)));
             record.known.opened.push(id);
         }
     }

@@ -145,11 +145,31 @@ pub fn open(wanted: &Account) -> String {
     format!("SELECT ledger.open_account('{{{}}}')", members.join(", "))
 }
 
+pub fn insert_account(wanted: &Account) -> String {
+    let minimum = wanted.minimum.map_or("NULL".to_string(), |minimum| minimum.to_string());
+    let Account { id, ledger, code, flags, parent, .. } = wanted;
+    let values = format!("'{}', {ledger}, {code}, {flags}, {}, {minimum}", uuid(*id), or_null(*parent));
+    format!("INSERT INTO ledger.accounts (id, ledger, code, flags, parent, minimum) VALUES ({values}) RETURNING timestamp")
+}
+
+/// A batch of one, in the packed form, which has no place for a parent and bounds.
+pub fn packed_account(wanted: &Account) -> String {
+    let mut bytes: Vec<u8> = wanted.id.to_le_bytes().into();
+    // Balances and user data.
+    bytes.extend([0; 4 * 16 + 16 + 8 + 4 + 4]);
+    bytes.extend(wanted.ledger.to_le_bytes());
+    bytes.extend(wanted.code.to_le_bytes());
+    bytes.extend(wanted.flags.to_le_bytes());
+    bytes.extend(0u64.to_le_bytes());
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("SELECT ledger.create_accounts('\\x{hex}')")
+}
+
 pub const LEDGERS: &str = "SELECT id, closed_through FROM ledger.ledgers";
 pub const ACCOUNTS: &str = "SELECT id, ledger, code, flags, timestamp, changed, debits_pending, debits_posted, credits_pending, \
      credits_posted, parent, minimum, maximum, bounded FROM ledger.accounts";
-pub const TRANSFERS: &str = "SELECT id, ledger, code, flags, timestamp, debit_account, credit_account, amount, refers_to, timeout, effective, \
-     legs FROM ledger.transfers";
+pub const TRANSFERS: &str = "SELECT id, ledger, code, flags, timestamp, debit_account, credit_account, amount, refers_to, timeout, \
+     effective, legs FROM ledger.transfers";
 pub const ENTRIES: &str = "SELECT account, timestamp, number, transfer, kind, debit, credit, debits_pending, debits_posted, \
      credits_pending, credits_posted FROM ledger.entries";
 pub const STATES: &str = "SELECT id, state, expires, reversed FROM ledger.transfer_states";

@@ -88,4 +88,15 @@ mod tests {
         assert!(first <= now && now - first < NODES * SPAN);
         assert_eq!(clock.take(NodeId(3), now, 0, 1), first + NODES * SPAN);
     }
+
+    /// Found by the simulator: `florin sim --plan ledger`, 60 seconds.
+    #[test]
+    fn a_node_that_starts_again_gives_no_timestamp_twice() {
+        let now = 1_700_000_000_000_000_000;
+        // Other nodes' clocks are ahead, and so are the accounts that they moved: timestamps above these lie in the future.
+        let (one_account, another) = (now + 500_000_000, now + 500_000_001);
+        let before = LedgerClock::default().take(NodeId(2), now, one_account, 1);
+        let after = LedgerClock::default().take(NodeId(2), now + 1_000_000, another, 1);
+        assert_ne!(before, after, "the second life gave what the first one had given");
+    }
 }

@@ -109,7 +109,7 @@ impl Backend for NodeBackend {
 
     fn ledger_time(&self, floor: u64, count: u32) -> u64 {
         let core = &mut *self.core.borrow_mut();
-        core.ledger_clock.take(core.config.node, core.now.wall.0 * 1_000, floor, count)
+        core.ledger_clock.take(core.now.wall.0 * 1_000, floor, count)
     }
 
     fn book(&self, transfer: Transfer) -> Pending<'_, Result<Option<Outcome>>> {

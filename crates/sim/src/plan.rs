@@ -105,6 +105,7 @@ pub enum WorkloadKind {
     Large,
     Hot,
     Watch,
+    Ledger,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -188,7 +189,7 @@ pub struct Planned {
 }
 
 /// The plans that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 13] = [
+pub const BUILT_IN: [(&str, &str); 14] = [
     ("calm", include_str!("../plans/calm.json")),
     ("crashes", include_str!("../plans/crashes.json")),
     ("partitions", include_str!("../plans/partitions.json")),
@@ -196,6 +197,7 @@ pub const BUILT_IN: [(&str, &str); 13] = [
     ("clocks", include_str!("../plans/clocks.json")),
     ("cities", include_str!("../plans/cities.json")),
     ("hot", include_str!("../plans/hot.json")),
+    ("ledger", include_str!("../plans/ledger.json")),
     ("witness", include_str!("../plans/witness.json")),
     ("two_cities", include_str!("../plans/two_cities.json")),
     ("switches", include_str!("../plans/switches.json")),

@@ -4,6 +4,7 @@
 
 use shard::planted::{Bug, plant};
 use sim::{Options, Outcome, Plan, Verdict};
+use sql::ledger::planted as ledger;
 
 /// Seeds tried for one planted fault.
 const SEEDS_MAX: u64 = 48;
@@ -81,4 +82,37 @@ fn a_disk_that_acknowledges_too_early_is_caught() {
     let expected = ["lost write", "linearizability", "isolation", "money", "work queue", "replicas", "sequence", "crash"];
     let verdict = caught("crashes", 60, true, &expected);
     println!("{verdict}");
+}
+
+fn with_ledger(bug: ledger::Bug, expected: &[&str]) {
+    plant(None);
+    ledger::plant(Some(bug));
+    let verdict = caught("ledger", 40, false, expected);
+    ledger::plant(None);
+    println!("{verdict}");
+}
+
+#[test]
+fn a_booking_that_is_answered_though_its_commit_failed_is_caught() {
+    with_ledger(ledger::Bug::AnswerAnyway, &["lost write"]);
+}
+
+#[test]
+fn an_amount_that_is_released_again_is_caught() {
+    with_ledger(ledger::Bug::ReleaseAgain, &["books"]);
+}
+
+#[test]
+fn a_transfer_that_is_booked_again_is_caught() {
+    with_ledger(ledger::Bug::BookAgain, &["books"]);
+}
+
+#[test]
+fn timestamps_against_the_order_of_an_account_are_caught() {
+    with_ledger(ledger::Bug::ForgetOrder, &["ledger order", "books"]);
+}
+
+#[test]
+fn a_period_that_is_closed_amidst_transfers_is_caught() {
+    with_ledger(ledger::Bug::CloseAmidst, &["period"]);
 }

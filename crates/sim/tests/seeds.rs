@@ -147,3 +147,10 @@ fn a_rebuilt_replica_does_not_lead_alone() {
     passes("disks", 1_000_038, 120);
     passes("disks", 2_000_233, 120);
 }
+
+/// The books of the ledger, replayed by somebody else's rules.
+#[test]
+fn the_ledger_keeps_its_books() {
+    passes("ledger", 1, 60);
+    passes("ledger", 2, 60);
+}

@@ -1,10 +1,12 @@
 //! Checkers: they see what clients saw, and nothing of the code they judge.
 
+pub mod books;
 pub mod counter;
 pub mod facts;
 pub mod graph;
 pub mod linear;
 pub mod lists;
+pub mod told;
 
 use crate::queue::Micros;
 use std::fmt;

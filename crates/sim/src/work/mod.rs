@@ -8,6 +8,7 @@ mod hot;
 mod inserts;
 mod jobs;
 mod large;
+mod ledger;
 mod lists;
 mod numbers;
 mod registers;
@@ -97,5 +98,6 @@ pub fn make(kind: WorkloadKind, pace: Pace) -> Rc<dyn Workload> {
         WorkloadKind::Hot => Rc::new(hot::Hot::new(pace)),
         WorkloadKind::Watch => Rc::new(watch::Watch::new(pace)),
         WorkloadKind::Large => Rc::new(large::Large::new(pace)),
+        WorkloadKind::Ledger => Rc::new(ledger::Ledger::new(pace)),
     }
 }

@@ -1,5 +1,6 @@
 //! Batches of single transfers that sessions hand over to their node: each batch is a transaction of its own.
 
+use super::planted::{self, Bug};
 use crate::backend::{Backend, CallError};
 use crate::catalog::store::FIRST_ROLE;
 use crate::session::Session;
@@ -30,7 +31,10 @@ impl Booker {
         self.session.ensure_txn(Block::Implicit);
         match self.in_transaction(transfers).await {
             Ok(outcomes) => {
-                self.session.commit_txn().await?;
+                let committed = self.session.commit_txn().await;
+                if !planted::active(Bug::AnswerAnyway) {
+                    committed?;
+                }
                 Ok(outcomes)
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 //! Locks are taken in one order, states of transfers first, then ledgers, then accounts, each in the order of keys: batches of their own
 //! transactions never wait for each other in a circle.
 
+use super::planted::{self, Bug};
 use super::rows::{self, State, StoredAccount};
 use super::tables::Ledger as Table;
 use crate::exec::fetch::Scanner;
@@ -97,6 +98,13 @@ impl<T> Rows<T> {
         held.value = Some(value);
         if !std::mem::replace(&mut held.changed, true) {
             self.changed.push(id);
+        }
+    }
+
+    /// As if nothing had been found: for a planted fault.
+    fn forget(&mut self, id: u128) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.value = None;
         }
     }
 
@@ -285,6 +293,9 @@ impl Session {
         let found = self.fetch_new_ids(Table::Transfers, &transfers, ids, run).await?;
         for (id, stored) in transfers.iter().zip(&found) {
             loaded.transfers.read(*id, stored.as_ref(), rows::transfer, Table::Transfers)?;
+            if planted::active(Bug::BookAgain) {
+                loaded.transfers.forget(*id);
+            }
             if let Some(transfer) = loaded.transfers.get(*id) {
                 ledger::needs_of_referred(transfer, &mut needs);
             }
@@ -310,7 +321,8 @@ impl Session {
         let found = self.fetch_ids(Table::Accounts, &accounts, Some(LockMode::Update), run).await?;
         for (id, stored) in accounts.iter().zip(&found) {
             loaded.accounts.read(*id, stored.as_ref(), rows::account, Table::Accounts)?;
-            loaded.last = loaded.last.max(loaded.accounts.get(*id).map_or(0, |stored| stored.changed));
+            let changed = loaded.accounts.get(*id).map_or(0, |stored| stored.changed);
+            loaded.last = if planted::active(Bug::ForgetOrder) { 0 } else { loaded.last.max(changed) };
         }
         Ok(())
     }

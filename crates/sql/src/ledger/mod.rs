@@ -12,6 +12,7 @@ pub mod call;
 mod document;
 mod expire;
 mod insert;
+pub mod planted;
 mod rows;
 mod run;
 pub mod tables;

@@ -209,12 +209,13 @@ pub struct Counts {
 fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, local: LocalStore) -> Core {
     // Two nodes with one seed must not draw the same election timeouts.
     let seed = config.seed ^ (u64::from(config.node.0) << 32) ^ u64::from(config.boot).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let ledger_clock = LedgerClock::new(config.node, config.boot);
     Core {
         prng: Prng::new(seed),
         config,
         now,
         clock: HybridClock::default(),
-        ledger_clock: LedgerClock::new(config.node, config.boot),
+        ledger_clock,
         bookings: Bookings::default(),
         log: NodeLog::new(log),
         stores,

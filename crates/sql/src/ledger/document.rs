@@ -254,8 +254,8 @@ pub fn account(text: &str) -> Result<Account> {
         minimum: members.bound("minimum")?,
         maximum: members.bound("maximum")?,
         on: match members.text("bounded")?.as_str() {
-            "" | "posted" => Balance::Posted,
-            "available" => Balance::Available,
+            "posted" => Balance::Posted,
+            "" | "available" => Balance::Available,
             _ => return Err(members.wrong("bounded", "\"posted\" or \"available\"")),
         },
     };

@@ -292,8 +292,8 @@ pub fn account(values: &[Value]) -> Result<StoredAccount> {
         minimum: fields.signed()?,
         maximum: fields.signed()?,
         on: match fields.text()? {
-            Some("available") => Balance::Available,
-            _ => Balance::Posted,
+            Some("posted") => Balance::Posted,
+            _ => Balance::Available,
         },
     };
     account.user_data_128 = fields.id()?;

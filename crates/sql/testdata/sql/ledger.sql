@@ -27,7 +27,7 @@ SELECT id, code, flags, minimum, bounded, parent, metadata FROM ledger.accounts 
 --> id | code | flags | minimum | bounded | parent | metadata
 --> 00000000-0000-0000-0000-000000000001 | 10 | 8 | NULL | NULL | NULL | NULL
 --> 00000000-0000-0000-0000-000000000002 | 20 | 10 | NULL | NULL | NULL | {"owner": "Ada"}
---> 00000000-0000-0000-0000-000000000003 | 20 | 0 | -50 | posted | 00000000-0000-0000-0000-000000000002 | NULL
+--> 00000000-0000-0000-0000-000000000003 | 20 | 0 | -50 | available | 00000000-0000-0000-0000-000000000002 | NULL
 --> SELECT 3
 
 -- Single movements.

@@ -29,7 +29,7 @@ pub const EXPIRED_MAX: usize = 1_000;
 pub async fn expire(backend: Rc<dyn Backend>) -> Result<i64> {
     let mut session = Session::new(backend, FIRST_ROLE, FIRST_ROLE);
     session.set_for_itself("lock_timeout", LOCK_TIMEOUT);
-    if session.catalog().tables.get(&Table::Expiries.oid()).is_none() {
+    if !session.catalog().tables.contains_key(&Table::Expiries.oid()) {
         return Ok(0);
     }
     session.ensure_txn(Block::Implicit);

@@ -111,8 +111,3 @@ fn a_transfer_that_is_booked_again_is_caught() {
 fn timestamps_against_the_order_of_an_account_are_caught() {
     with_ledger(ledger::Bug::ForgetOrder, &["ledger order", "books"]);
 }
-
-#[test]
-fn a_period_that_is_closed_amidst_transfers_is_caught() {
-    with_ledger(ledger::Bug::CloseAmidst, &["period"]);
-}

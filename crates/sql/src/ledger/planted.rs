@@ -12,8 +12,6 @@ pub enum Bug {
     BookAgain,
     /// Timestamps do not look at those that accounts have already.
     ForgetOrder,
-    /// A period is closed while transfers are on their way into it.
-    CloseAmidst,
 }
 
 #[cfg(feature = "planted")]

@@ -3,7 +3,6 @@
 use super::books::{Ids, Loaded};
 use super::call::{CallPlan, Function};
 use super::document;
-use super::planted::{self, Bug};
 use crate::exec::Run;
 use crate::exec::source::Source;
 use crate::session::Session;
@@ -148,9 +147,7 @@ impl Session {
             return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, "a period can be closed only when it is over").into());
         }
         let mut loaded = Loaded::default();
-        // Transfers on their way hold it shared: none ends up in the period after it is closed.
-        let mode = if planted::active(Bug::CloseAmidst) { LockMode::Share } else { LockMode::Update };
-        let bases = self.load_ledgers(&BTreeSet::from([id]), mode, &mut loaded, run).await?;
+        let bases = self.load_ledgers(&BTreeSet::from([id]), LockMode::Update, &mut loaded, run).await?;
         let Some(there) = loaded.stored_ledger(id) else {
             return Err(Error::new(SqlState::UNDEFINED_OBJECT, format!("ledger {id} is not defined"))
                 .with_hint("Define it with ledger.define.")

@@ -192,7 +192,8 @@ impl Ledger {
                         self.roll_back(c, &wanted, first + count).await?;
                     }
                     for wanted in &wanted {
-                        told.borrow_mut().push(c.run(&text::call(wanted)).await?.number(0, 0).map(|timestamp| timestamp as u64));
+                        let reply = c.run(&text::call(wanted)).await?;
+                        told.borrow_mut().push(reply.number(0, 0).map(|timestamp| timestamp as u64));
                     }
                     c.run(&format!("INSERT INTO beside (id, transfers) VALUES ({row}, {count}) ON CONFLICT (id) DO NOTHING")).await?;
                     if c.one_in(10) { Err(Failure::Lost) } else { Ok(()) }

@@ -532,7 +532,8 @@ mod tests {
 
     #[test]
     fn whatever_contradicts_the_transfers_is_found() {
-        let faults: [(&str, &dyn Fn(&mut Tables)); 12] = [
+        type Fault = dyn Fn(&mut Tables);
+        let faults: [(&str, &Fault); 12] = [
             ("its transfers lead to", &|t| t.accounts.get_mut(&1).unwrap().sums[1] = 11),
             ("debits are not credits", &|t| t.accounts.get_mut(&1).unwrap().sums[1] = 11),
             ("entries that are missing", &|t| t.entries.truncate(7)),

@@ -94,6 +94,9 @@ impl Event for Transfer {
     }
 }
 
+/// Nanoseconds between the timestamps that one node of a cluster gives, so that others can give those between: see [`Batch::run_spaced`].
+pub const TIMESTAMP_STRIDE: u64 = 1_024;
+
 /// Runs batches against books.
 pub struct Batch<'a, B: Books> {
     books: &'a mut B,
@@ -109,12 +112,17 @@ impl<'a, B: Books> Batch<'a, B> {
     /// Applies all events; event number `n` gets timestamp `first_timestamp + n`, in nanoseconds, or later if the books are
     /// already further. Imported ones keep their own, which lie before that. One outcome for each, in order.
     pub fn run<E: Event>(&mut self, events: &[E], first_timestamp: u64) -> Vec<Outcome> {
+        self.run_spaced(events, first_timestamp, 1)
+    }
+
+    /// As [`Batch::run`], but timestamps are `stride` apart: those between them are others'.
+    pub fn run_spaced<E: Event>(&mut self, events: &[E], first_timestamp: u64, stride: u64) -> Vec<Outcome> {
         let first_timestamp = first_timestamp.max(self.books.last_timestamp(E::KIND).saturating_add(1));
         let imports = events.first().is_some_and(E::is_imported);
         let mut outcomes = Vec::with_capacity(events.len());
         let mut start = 0;
         while start < events.len() {
-            let timestamp = first_timestamp.saturating_add(start as u64);
+            let timestamp = first_timestamp.saturating_add(start as u64 * stride);
             if !events[start].is_linked() {
                 // All checks of an event come before its first change, so it needs no layer that can be dropped.
                 let outcome = apply(self.books, &events[start], imports, timestamp);
@@ -125,16 +133,16 @@ impl<'a, B: Books> Batch<'a, B> {
             }
             let linked = events[start..].iter().take_while(|event| event.is_linked()).count();
             let end = (start + linked + 1).min(events.len());
-            self.chain(&events[start..end], imports, timestamp, &mut outcomes);
+            self.chain(&events[start..end], imports, (timestamp, stride), &mut outcomes);
             start = end;
         }
         assert_eq!(outcomes.len(), events.len(), "each event gets one outcome");
         outcomes
     }
 
-    fn chain<E: Event>(&mut self, events: &[E], imports: bool, first_timestamp: u64, outcomes: &mut Vec<Outcome>) {
+    fn chain<E: Event>(&mut self, events: &[E], imports: bool, (first, stride): (u64, u64), outcomes: &mut Vec<Outcome>) {
         let last = events.len() - 1;
-        let at = |index: usize| first_timestamp.saturating_add(index as u64);
+        let at = |index: usize| first.saturating_add(index as u64 * stride);
         let start = outcomes.len();
         let mut failed = None;
         if events[last].is_linked() {

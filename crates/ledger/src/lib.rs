@@ -21,7 +21,7 @@ pub mod packed;
 mod rules;
 
 pub use audit::{Audit, Finding};
-pub use batch::{Batch, Event, Outcome};
+pub use batch::{Batch, Event, Outcome, TIMESTAMP_STRIDE};
 pub use books::{Books, Kind};
 pub use code::Code;
 pub use memory::{Changes, MemoryBooks, Recorded};

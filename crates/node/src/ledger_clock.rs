@@ -1,26 +1,21 @@
 //! Timestamps of the ledger: nanoseconds since 1970, each given once in the whole cluster, without asking anyone.
 //!
-//! Time is cut into spans; a node gives timestamps only from those whose number is its own, so no two nodes give the same. A node that was started
-//! again has forgotten how far it was, which may be ahead of every clock, as timestamps follow those of the accounts: so its next lives have
-//! spans of their own too. A node's timestamps strictly increase, and the caller's floor (the last one of each account that it moves) keeps
-//! them in the order in which transfers followed each other on an account.
+//! A timestamp's remainder tells who gave it: a node, in one of its lives. So no two nodes give the same. A node that was started again has forgotten
+//! how far it was, which may be ahead of every clock, as timestamps follow those of the accounts: its next lives have remainders of their own too.
+//! A node's timestamps strictly increase, and the caller's floor (the last one of each account that it moves) keeps them in the order in
+//! which transfers followed each other on an account.
 
 use base::NodeId;
+use ledger::TIMESTAMP_STRIDE;
 
-/// Nanoseconds of a span: as many timestamps as the largest batch has events, and some more.
-const SPAN: u64 = 8_192;
-/// Nodes that have spans of their own.
-const NODES: u64 = 128;
-/// Lives of a node that follow each other and have spans of their own. What an earlier one gave lies in the past by then.
+/// Lives of a node that follow each other and have remainders of their own. What an earlier one gave lies in the past by then.
 const LIVES: u64 = 8;
-/// Spans of a round. A timestamp is at most a round (8.4 ms) behind the clock.
-const OWNERS: u64 = NODES * LIVES;
-
-const _: () = assert!(SPAN >= ledger::packed::BATCH_EVENTS_MAX as u64, "a batch fits into one span");
+/// Nodes that have remainders of their own.
+const NODES: u64 = TIMESTAMP_STRIDE / LIVES;
 
 #[derive(Debug)]
 pub struct LedgerClock {
-    /// Which spans of a round are its own.
+    /// The remainder of all that it gives.
     own: u64,
     /// The next timestamp that may be given.
     next: u64,
@@ -32,31 +27,14 @@ impl LedgerClock {
         LedgerClock { own: u64::from(node.0) % NODES * LIVES + u64::from(boot) % LIVES, next: 0 }
     }
 
-    /// The first of `count` timestamps in a row, all above `floor`. `now`: of the node's clock.
-    ///
-    /// # Panics
-    /// If more are asked for than a span has.
+    /// The first of `count` timestamps, [`TIMESTAMP_STRIDE`] apart, all above `floor`: the newest that is not ahead of `now`, the node's clock, if
+    /// that is above all that was given before.
     pub fn take(&mut self, now: u64, floor: u64, count: u32) -> u64 {
-        assert!(u64::from(count) <= SPAN, "{count} timestamps are more than a span");
-        // The newest own span that has begun.
-        let span = now.max(OWNERS * SPAN) / SPAN;
-        let mut first = ((span - (span + OWNERS - self.own) % OWNERS) * SPAN).max(self.next);
-        if first <= floor {
-            first = first.max(floor + 1);
-            let missing = (self.own + OWNERS - first / SPAN % OWNERS) % OWNERS;
-            if missing > 0 {
-                first = (first / SPAN + missing) * SPAN;
-            }
-        }
-        if first / SPAN != (first + u64::from(count).max(1) - 1) / SPAN {
-            first = (first / SPAN + OWNERS) * SPAN;
-        }
-        assert_eq!(first / SPAN % OWNERS, self.own, "timestamps are the node's own");
-        self.next = first + u64::from(count);
-        if self.next / SPAN != first / SPAN {
-            // The span is used up.
-            self.next = (first / SPAN + OWNERS) * SPAN;
-        }
+        let newest = now.saturating_sub(TIMESTAMP_STRIDE - 1);
+        let least = newest.max(floor.saturating_add(1)).max(self.next);
+        let first = least + (self.own + TIMESTAMP_STRIDE - least % TIMESTAMP_STRIDE) % TIMESTAMP_STRIDE;
+        assert_eq!(first % TIMESTAMP_STRIDE, self.own, "timestamps are the node's own");
+        self.next = first + u64::from(count) * TIMESTAMP_STRIDE;
         first
     }
 }
@@ -83,17 +61,25 @@ mod tests {
             let floor = if prng.next_u64().is_multiple_of(2) { others } else { 0 };
             let first = clock.take(now, floor, count);
             assert!(first > *last && first > floor);
-            *last = first + u64::from(count) - 1;
-            assert!((first..=*last).all(|timestamp| given.insert(timestamp)), "given before");
+            *last = first + u64::from(count - 1) * TIMESTAMP_STRIDE;
+            assert!((first..=*last).step_by(TIMESTAMP_STRIDE as usize).all(|timestamp| given.insert(timestamp)), "given before");
         }
     }
 
     #[test]
-    fn a_full_batch_takes_one_span_and_is_not_far_from_the_clock() {
-        let (mut clock, now) = (LedgerClock::new(NodeId(3), 1), 1_700_000_000_000_000_000);
-        let first = clock.take(now, 0, SPAN as u32);
-        assert!(first <= now && now - first < OWNERS * SPAN);
-        assert_eq!(clock.take(now, 0, 1), first + OWNERS * SPAN);
+    fn timestamps_stay_near_the_clock() {
+        let mut now = 1_700_000_000_000_000_000;
+        let mut clock = LedgerClock::new(NodeId(3), 1);
+        let first = clock.take(now, 0, 1);
+        assert!(first <= now && now - first < TIMESTAMP_STRIDE);
+        // Two nodes that take turns on one account, ten thousand times a second.
+        let (mut other, mut last) = (LedgerClock::new(NodeId(200), 5), first);
+        for _ in 0..1_000 {
+            now += 100_000;
+            last = clock.take(now, last, 1);
+            last = other.take(now, last, 1);
+            assert!(last < now + 2 * TIMESTAMP_STRIDE);
+        }
     }
 
     /// Found by the simulator: `florin sim --plan ledger`, 60 seconds.

@@ -36,8 +36,8 @@ pub trait Backend: 'static {
     /// From the node's generator: the simulator's seed decides.
     fn random(&self) -> u64;
     fn session(&self) -> SessionId;
-    /// The first of `count` timestamps of the ledger in a row, in nanoseconds: above `floor`, above all that this node gave before, and given
-    /// by no other node.
+    /// The first of `count` timestamps of the ledger, `ledger::TIMESTAMP_STRIDE` nanoseconds apart: above `floor`, above all that this node gave before,
+    /// and given by no other node.
     fn ledger_time(&self, floor: u64, count: u32) -> u64;
 
     /// The catalog as this node knows it; may be behind.

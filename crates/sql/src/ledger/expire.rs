@@ -13,7 +13,7 @@ use crate::session::txn::{Block, Exec};
 use crate::types::Type;
 use crate::value::Value;
 use base::Result;
-use ledger::{Books, Needs, PendingState};
+use ledger::{Books, Needs, PendingState, TIMESTAMP_STRIDE};
 use std::rc::Rc;
 use storage::access::KeyRange;
 
@@ -83,7 +83,7 @@ impl Session {
         let first = self.backend.ledger_time(loaded.floor(), due.len() as u32);
         let mut released = 0;
         for (index, id) in due.iter().enumerate() {
-            let is_released = ledger::expire(&mut loaded, *id, first + index as u64);
+            let is_released = ledger::expire(&mut loaded, *id, first + index as u64 * TIMESTAMP_STRIDE);
             if is_released && planted::active(Bug::ReleaseAgain) {
                 loaded.put_pending_state(*id, PendingState::Pending);
             }

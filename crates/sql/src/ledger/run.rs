@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::session::txn::Exec;
 use crate::value::Value;
 use base::{Error, Result, SqlState};
-use ledger::{Account, Batch, Code, Event, Outcome, Transfer, packed};
+use ledger::{Account, Batch, Code, Event, Outcome, TIMESTAMP_STRIDE, Transfer, packed};
 use std::collections::BTreeSet;
 use storage::access::LockMode;
 
@@ -67,7 +67,7 @@ impl Session {
     /// What the rules say, with the first timestamp that they gave.
     fn judge<E: Event>(&self, events: &[E], mut loaded: Loaded) -> (Loaded, Vec<Outcome>, u64) {
         let first = self.backend.ledger_time(loaded.floor(), events.len() as u32);
-        let outcomes = Batch::new(&mut loaded).run(events, first);
+        let outcomes = Batch::new(&mut loaded).run_spaced(events, first, TIMESTAMP_STRIDE);
         (loaded, outcomes, first)
     }
 

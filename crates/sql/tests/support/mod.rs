@@ -182,7 +182,7 @@ impl Backend for MapNode {
     fn ledger_time(&self, floor: u64, count: u32) -> u64 {
         let mut inner = self.inner.borrow_mut();
         let first = (inner.micros * 1_000).max(floor + 1).max(inner.ledger_time);
-        inner.ledger_time = first + u64::from(count);
+        inner.ledger_time = first + u64::from(count) * ledger::TIMESTAMP_STRIDE;
         first
     }
 

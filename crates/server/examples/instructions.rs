@@ -11,7 +11,7 @@ mod world;
 use base::NodeId;
 use base::locality::LocalityMode;
 use bytes::BytesMut;
-use ledger::{Account, Batch, Code, MemoryBooks, Transfer};
+use ledger::{Account, Batch, Code, Ledger, MemoryBooks, Outcome, Transfer};
 use node::Node;
 use node::event::{Effect, Event};
 use postgres_protocol::IsNull;
@@ -50,7 +50,7 @@ mod counted {
     }
 
     #[inline(never)]
-    pub fn batch(books: &mut MemoryBooks, transfers: &[Transfer]) -> Vec<Code> {
+    pub fn batch(books: &mut MemoryBooks, transfers: &[Transfer]) -> Vec<Outcome> {
         Batch::new(books).run(transfers, 1)
     }
 }
@@ -274,6 +274,7 @@ fn ledger_batch() -> u64 {
     let mut books = MemoryBooks::default();
     let account = |id: u64| Account { id: u128::from(id) + 1, ledger: 1, code: 1, ..Account::default() };
     let accounts: Vec<Account> = (0..LEDGER_ACCOUNTS).map(account).collect();
+    books.load_ledger(1, Some(Ledger { id: 1, name: "counted".to_owned(), ..Ledger::default() }));
     let opened = Batch::new(&mut books).run(&accounts, 1);
     let transfer = |number: u64| Transfer {
         id: u128::from(number) + 1,
@@ -286,6 +287,6 @@ fn ledger_batch() -> u64 {
     };
     let transfers: Vec<Transfer> = (0..TRANSFERS).map(transfer).collect();
     let done = counted::batch(&mut books, &transfers);
-    assert!(opened.iter().chain(&done).all(|code| *code == Code::Ok));
+    assert!(opened.iter().chain(&done).all(|outcome| outcome.code == Code::Ok));
     TRANSFERS
 }

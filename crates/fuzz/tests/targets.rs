@@ -54,6 +54,7 @@ targets!(
     sql_stored,
     copy,
     nacha,
+    ledger_batches,
     peer_frames,
     log_recovery,
     tokens_and_keys,

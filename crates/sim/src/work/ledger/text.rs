@@ -141,15 +141,19 @@ pub fn open(wanted: &Account) -> String {
     members.extend((wanted.parent != 0).then(|| format!(r#""parent": "{}""#, uuid(wanted.parent))));
     members.extend(wanted.minimum.map(|minimum| format!(r#""minimum": {minimum}"#)));
     members.extend(wanted.maximum.map(|maximum| format!(r#""maximum": {maximum}"#)));
-    members.extend(wanted.on_available.then(|| r#""bounded": "available""#.to_string()));
+    members.push(format!(r#""bounded": "{}""#, bounded(wanted)));
     format!("SELECT ledger.open_account('{{{}}}')", members.join(", "))
+}
+
+fn bounded(wanted: &Account) -> &'static str {
+    if wanted.on_available { "available" } else { "posted" }
 }
 
 pub fn insert_account(wanted: &Account) -> String {
     let minimum = wanted.minimum.map_or("NULL".to_string(), |minimum| minimum.to_string());
     let Account { id, ledger, code, flags, parent, .. } = wanted;
-    let values = format!("'{}', {ledger}, {code}, {flags}, {}, {minimum}", uuid(*id), or_null(*parent));
-    format!("INSERT INTO ledger.accounts (id, ledger, code, flags, parent, minimum) VALUES ({values}) RETURNING timestamp")
+    let values = format!("'{}', {ledger}, {code}, {flags}, {}, {minimum}, '{}'", uuid(*id), or_null(*parent), bounded(wanted));
+    format!("INSERT INTO ledger.accounts (id, ledger, code, flags, parent, minimum, bounded) VALUES ({values}) RETURNING timestamp")
 }
 
 /// A batch of one, in the packed form, which has no place for a parent and bounds.

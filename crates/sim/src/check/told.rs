@@ -8,6 +8,9 @@ use super::{Fate, Violation};
 use crate::queue::Micros;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Nanoseconds between the timestamps of one batch, as documented.
+const STRIDE: u64 = 1_024;
+
 /// A post or reversal of all that there is.
 pub const ALL: i128 = i128::MAX;
 
@@ -156,10 +159,10 @@ impl History {
         }
     }
 
-    /// All events of a batch were judged at once: event number `n` is booked `n` after the first, and none is left out without a reason.
+    /// All events of a batch were judged at once: event number `n` is booked `n` strides after the first, and none is left out without a reason.
     fn check_batch(&self, batch: &Batch, tables: &Tables, violations: &mut Vec<Violation>) {
         let booked = |id: &u128| tables.transfers.get(id);
-        let firsts = batch.ids.iter().enumerate().filter_map(|(n, id)| Some(booked(id)?.timestamp.wrapping_sub(n as u64)));
+        let firsts = batch.ids.iter().enumerate().filter_map(|(n, id)| Some(booked(id)?.timestamp.wrapping_sub(n as u64 * STRIDE)));
         let firsts: BTreeSet<u64> = firsts.collect();
         if firsts.len() > 1 {
             accuse(violations, "atomicity", format!("events of one batch were booked at different times {firsts:?}: {batch:x?}"));
@@ -376,9 +379,9 @@ mod tests {
         assert_eq!(found(attempts(), &[(1, 10)], |history, _| history.groups.push(group)), ["atomicity"]);
         let batch = Batch { ids: vec![1, 2], chains: vec![0, 1] };
         let with = |booked: &[(u128, u64)]| found(attempts(), booked, |history, _| history.batches.push(batch.clone()));
-        assert!(with(&[(1, 10), (2, 11)]).is_empty() && with(&[]).is_empty());
+        assert!(with(&[(1, 10), (2, 10 + STRIDE)]).is_empty() && with(&[]).is_empty());
         assert_eq!(with(&[(1, 10), (2, 12)]), ["atomicity"]);
-        assert_eq!(with(&[(2, 11)]), ["atomicity"]);
+        assert_eq!(with(&[(2, 10 + STRIDE)]), ["atomicity"]);
         let beside = Group { what: "transaction", ids: vec![1], beside: Some(7) };
         assert_eq!(found(attempts(), &[(1, 10)], |history, _| history.groups.push(beside)), ["atomicity"]);
     }

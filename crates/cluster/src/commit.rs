@@ -8,13 +8,14 @@
 //! the transaction. So a refusal of a request that was sent more than once counts only after an inquiry that makes it durable.
 
 use base::{Error, SchemaVersion, ShardId, TxnId, Version};
+use std::sync::Arc;
 use storage::access::{Context, LogPosition, Outcome, ReadSet, Refusal, Request, Response, Write};
 
 /// A transaction's changes in one shard.
 #[derive(Clone, Debug)]
 pub struct Part {
     pub shard: ShardId,
-    pub writes: Vec<Write>,
+    pub writes: Arc<Vec<Write>>,
     pub reads: ReadSet,
     pub parts: u32,
     pub holds_locks: bool,
@@ -405,8 +406,14 @@ mod tests {
     }
 
     fn parts(shards: u32) -> Vec<Part> {
-        let part =
-            |shard| Part { shard: ShardId(shard), writes: Vec::new(), reads: ReadSet::default(), parts: 0, holds_locks: true, seen: None };
+        let part = |shard| Part {
+            shard: ShardId(shard),
+            writes: Arc::default(),
+            reads: ReadSet::default(),
+            parts: 0,
+            holds_locks: true,
+            seen: None,
+        };
         (0..shards).map(part).collect()
     }
 

@@ -231,7 +231,7 @@ async fn commit(backend: &NodeBackend, txn: TxnId, writes: Vec<Write>) -> Result
     let shard = backend.shard_of(SlotId(0));
     let mut schema = backend.catalog().version;
     loop {
-        let part = CommitPart { shard, writes: writes.clone(), reads: Default::default(), parts: 0, holds_locks: true, seen: None };
+        let part = CommitPart { shard, writes: writes.clone().into(), reads: Default::default(), parts: 0, holds_locks: true, seen: None };
         match backend.commit(context(txn, schema, Snapshot::Latest, true), vec![part]).await {
             Ok(_) => return Ok(()),
             Err(CallError::StaleSchema(newer)) if newer > schema => schema = newer,

@@ -198,7 +198,8 @@ impl NodeBackend {
         if rows.iter().any(Option::is_some) {
             return Ok(());
         }
-        let part = sql::backend::CommitPart { shard, writes, reads: Default::default(), parts: 0, holds_locks: false, seen: None };
+        let part =
+            sql::backend::CommitPart { shard, writes: writes.into(), reads: Default::default(), parts: 0, holds_locks: false, seen: None };
         match self.commit(context(txn, SchemaVersion(0), Snapshot::Latest, false), vec![part]).await {
             Ok(_) => Ok(()),
             Err(CallError::Error(error)) => Err(error),

@@ -3,6 +3,7 @@
 use crate::event::Peer;
 use base::locality::LocalityMode;
 use base::{Locality, NodeId};
+use proof::SigningSeed;
 use storage::access::COMMIT_BYTES_MAX;
 use storage::log::LogOptions;
 
@@ -20,6 +21,15 @@ pub struct NodeConfig {
     pub start: Start,
     pub memory_bytes: u64,
     pub sizes: Sizes,
+    pub evidence: EvidenceIdentity,
+}
+
+/// Under which name and with what secret a cluster signs the ledger's evidence: the same on all its nodes.
+#[derive(Clone, Debug)]
+pub struct EvidenceIdentity {
+    /// Letters, digits, `.`, `-` and `_`.
+    pub cluster: String,
+    pub seed: SigningSeed,
 }
 
 /// Sizes that tests make small, so that what is rare in use happens often there. All nodes of a cluster have the same.

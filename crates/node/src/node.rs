@@ -2,7 +2,7 @@
 
 use crate::bookings::{BOOKERS, Bookings};
 use crate::catalog::{BOOTSTRAP, CatalogCache, LOADER};
-use crate::config::{NodeConfig, Start};
+use crate::config::{EvidenceIdentity, NodeConfig, Start};
 use crate::core::{Core, Rounds};
 use crate::downgrade::KEEPER;
 use crate::event::{Effect, Event, QUIET_TICK_MICROS, TICK_MICROS};
@@ -15,6 +15,7 @@ use crate::replicas::Replica;
 use crate::sessions::Tasks;
 use base::{HybridClock, NodeId, Now, Prng, Result, ShardId};
 use cluster::registry::{NodeRecord, NodeState, Registry};
+use proof::Origin;
 use shard::{Bootstrap, Shard, ShardConfig};
 use sql::catalog::Catalog;
 use std::cell::RefCell;
@@ -314,6 +315,8 @@ impl Core {
         config.log_bytes_max = config.log_bytes_max.min(share(4));
         // What is there already is not made anew: the shard looks.
         config.bootstrap = alone.then(|| Bootstrap { voters: vec![self.config.node], ..Bootstrap::default() });
+        let EvidenceIdentity { cluster, seed } = &self.config.evidence;
+        (config.origin, config.signing) = (Origin::new(cluster, shard)?, Some(seed.clone()));
         let store = self.stores.open(shard)?;
         Ok(Replica::new(Shard::open(config, self.now, log, store)?))
     }

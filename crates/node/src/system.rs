@@ -251,6 +251,8 @@ fn scrub_row(shard: ShardId, node: NodeId, status: &shard::ScrubStatus) -> Vec<V
         int8(status.rows),
         or_null(status.pass_ended, time),
         int8(status.differences),
+        int8(status.recorded),
+        int8(status.unrecorded),
         int8(status.dropped),
         status.finding.as_deref().map_or(Value::Null, text),
     ]

@@ -110,21 +110,34 @@ impl EvidenceLog {
         timestamp: u64,
         full: &mut Vec<Tile>,
     ) -> Result<Option<BatchLink>> {
+        let hashes: Vec<Hash> = records.into_iter().map(Hash::of_leaf).collect();
+        self.append_leaves(&hashes, timestamp, full)
+    }
+
+    /// The same for leaves whose hashes are known: see [`Hash::of_leaf`].
+    ///
+    /// # Errors
+    /// As [`EvidenceLog::append_batch`].
+    pub fn append_leaves(&mut self, leaves: &[Hash], timestamp: u64, full: &mut Vec<Tile>) -> Result<Option<BatchLink>> {
         if timestamp < self.timestamp {
             return Err(Error::Range(format!("a batch of {timestamp} cannot follow one of {}: time goes on", self.timestamp)));
         }
-        let first_index = self.log.size();
-        records.into_iter().for_each(|record| {
-            self.log.append(record, full);
-        });
-        let count = self.log.size() - first_index;
-        if count == 0 {
+        if leaves.is_empty() {
             return Ok(None);
         }
+        let (first_index, count) = (self.log.size(), leaves.len() as u64);
+        leaves.iter().for_each(|leaf| {
+            self.log.append_hash(*leaf, full);
+        });
         let link = BatchLink { shard: self.origin.shard(), first_index, count, root: self.log.root(), timestamp };
         self.chain = link.chain_after(self.chain);
         self.timestamp = timestamp;
         Ok(Some(link))
+    }
+
+    /// The hash over all batches so far.
+    pub fn chain(&self) -> Hash {
+        self.chain
     }
 
     pub fn log(&self) -> &MerkleLog {

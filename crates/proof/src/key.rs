@@ -1,5 +1,6 @@
 //! Ed25519 keys that sign notes: the log's own (signed-note, type `01`) and those of witnesses (tlog-cosignature, type `04`).
 
+use crate::checkpoint::Origin;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::note::{NoteSignature, check_name};
@@ -161,6 +162,26 @@ impl SigningKey {
             KeyKind::Witness => [&time.to_be_bytes(), self.pair.sign(cosigned(text, time).as_bytes()).as_ref()].concat(),
         };
         NoteSignature { name: self.verifier.name.clone(), key_id: self.verifier.id(), signature }
+    }
+}
+
+/// The secret from which a node's keys for its logs are made, each named after its log. It is never printed.
+#[derive(Clone)]
+pub struct SigningSeed(pub [u8; 32]);
+
+impl SigningSeed {
+    /// The key for a log.
+    ///
+    /// # Errors
+    /// As [`SigningKey::from_seed`].
+    pub fn key(&self, origin: &Origin) -> Result<SigningKey> {
+        SigningKey::from_seed(&origin.to_string(), KeyKind::Log, &self.0)
+    }
+}
+
+impl fmt::Debug for SigningSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSeed")
     }
 }
 

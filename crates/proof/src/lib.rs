@@ -5,6 +5,7 @@
 //! - [`merkle`]: the tree (RFC 9162), its tiles (C2SP tlog-tiles), inclusion and consistency proofs and their verifiers.
 //! - [`chain`]: one hash over all batches, with where each began and when. [`EvidenceLog`] keeps tree and chain together: what a shard
 //!   holds.
+//! - [`record`]: the bytes of a leaf.
 //! - [`note`], [`key`], [`checkpoint`], [`policy`]: signed checkpoints and whom to believe (C2SP signed-note, tlog-checkpoint,
 //!   tlog-cosignature).
 //! - [`mod@file`]: the proof file that is handed to an auditor, and [`verify`].
@@ -22,6 +23,7 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod policy;
+pub mod record;
 pub mod sealed;
 
 pub use chain::{BatchLink, EvidenceLog};
@@ -29,5 +31,5 @@ pub use checkpoint::{Checkpoint, Origin};
 pub use error::{Error, Result};
 pub use file::{ProofFile, Verified, verify};
 pub use hash::Hash;
-pub use key::{KeyKind, SigningKey, VerifierKey};
+pub use key::{KeyKind, SigningKey, SigningSeed, VerifierKey};
 pub use policy::{Policy, VerifiedCheckpoint};

@@ -7,6 +7,8 @@
 //! that verify. A node makes itself a new certificate each time it starts.
 
 use base::{Error, NodeId, Result, SqlState};
+use node::config::EvidenceIdentity;
+use proof::SigningSeed;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -67,7 +69,17 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
+/// Keeps the key that signs the ledger's evidence apart from every other use of the authority's.
+const EVIDENCE_TAG: &[u8] = b"florin-ledger-signing/1\n";
+
 impl ClusterKeys {
+    /// What the ledger's evidence is signed with: made from the authority's key, so that every member has it, whoever leads, and an auditor
+    /// pins one key for each log. A member can change all data anyway; what it signed once it cannot take back.
+    pub fn evidence(&self) -> EvidenceIdentity {
+        let seed = SigningSeed(sha256(&[EVIDENCE_TAG, self.ca_key.as_bytes()].concat()));
+        EvidenceIdentity { cluster: self.cluster.clone(), seed }
+    }
+
     /// Makes a new cluster's authority.
     ///
     /// # Errors

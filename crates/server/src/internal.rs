@@ -74,7 +74,7 @@ impl Internal {
 }
 
 /// Reads `DataRow` messages as the session made them.
-fn read_rows(mut bytes: Bytes, rows: &mut Vec<Row>) -> Result<()> {
+pub(crate) fn read_rows(mut bytes: Bytes, rows: &mut Vec<Row>) -> Result<()> {
     let broken = |_| Error::internal("the session sent a malformed row");
     while bytes.has_remaining() {
         bytes.try_get_u8().map_err(broken)?;

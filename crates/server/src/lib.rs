@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod node_thread;
 pub mod options;
 pub mod postgres;
+pub mod role_session;
 pub mod run;
 pub mod shared;
 mod starting_anew;

@@ -39,6 +39,8 @@ counters! {
     sql_malformed: "Malformed messages of PostgreSQL clients",
     sql_bytes_in: "Bytes from PostgreSQL clients",
     sql_bytes_out: "Bytes to PostgreSQL clients",
+    http_requests: "Requests over HTTP",
+    http_refused: "Requests over HTTP that were answered with an error",
     peer_frames_in: "Frames from other nodes",
     peer_frames_out: "Frames to other nodes",
     peer_frames_lost: "Frames to or from other nodes that were dropped: no connection, a full queue, or an emulated cut",

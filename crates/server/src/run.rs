@@ -3,7 +3,7 @@
 use crate::control::{self, Control};
 use crate::devices::LocalDevices;
 use crate::directory::{Directory, Place};
-use crate::http::{self, Pages};
+use crate::http::{self, Pages, Service};
 use crate::identity::{ClusterKeys, NodeKeys, parse_pem};
 use crate::inbox::Inbox;
 use crate::internal::Internal;
@@ -85,7 +85,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     let server = SqlServer::new(
         Arc::clone(&inbox),
         Arc::clone(&shared.credentials),
-        Some(client_tls(&options, &node_keys)?),
+        Some(client_tls(&options, &node_keys, tls::POSTGRESQL)?),
         Arc::clone(&metrics),
         links.gate(),
         options.connections_max as usize,
@@ -94,7 +94,7 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
 
     let memory_bytes = options.memory_bytes.unwrap_or_else(default_memory).max(MEMORY_BYTES_MIN);
     let (devices, files, stores) = LocalDevices::open(&directory, memory_bytes, Arc::clone(&inbox), Arc::clone(&metrics))?;
-    let config = config_of(&place, &options, &own, memory_bytes);
+    let config = config_of(&place, &options, &own, memory_bytes, &keys);
     let mut stopped = shared.stopped.subscribe();
     let start = node_thread::Start {
         config,
@@ -118,14 +118,16 @@ async fn serve(runtime: &Runtime, options: Options) -> Result<()> {
     for_peers.spawn(transport::listen(transport, addresses.nodes, acceptor, Arc::new(doorkeeper)));
     tokio::spawn(Arc::clone(&server).listen(addresses.clients));
     let http_address = match &options.http_listen {
-        Some(address) => Some(serve_pages(address, Pages { own: own.clone(), server, shared, metrics }).await?),
+        Some(address) => Some(
+            serve_http(address, Pages { own: own.clone(), server, shared, metrics }, client_tls(&options, &node_keys, tls::HTTP)?).await?,
+        ),
         None => None,
     };
     announce(&options, &own, http_address.as_deref());
     wait_for_end(&inbox, &mut stopped, &mut expelled).await
 }
 
-fn config_of(place: &Place, options: &Options, own: &PeerRecord, memory_bytes: u64) -> NodeConfig {
+fn config_of(place: &Place, options: &Options, own: &PeerRecord, memory_bytes: u64, keys: &ClusterKeys) -> NodeConfig {
     NodeConfig {
         node: place.node,
         boot: place.boot,
@@ -137,23 +139,24 @@ fn config_of(place: &Place, options: &Options, own: &PeerRecord, memory_bytes: u
         start: place.start.clone(),
         memory_bytes,
         sizes: node::config::Sizes::default(),
+        evidence: keys.evidence(),
     }
 }
 
-/// Answers the address at which the pages are.
-async fn serve_pages(address: &str, pages: Pages) -> Result<String> {
+/// Answers the address at which HTTP is served.
+async fn serve_http(address: &str, pages: Pages, tls: TlsAcceptor) -> Result<String> {
     let listener = http::bind(address).await?;
     let bound = listener.local_addr().map_or_else(|_| address.to_owned(), |bound| bound.to_string());
-    tokio::spawn(http::listen(Arc::new(pages), listener));
+    tokio::spawn(Arc::new(Service::new(pages, tls)).listen(listener));
     Ok(bound)
 }
 
-fn client_tls(options: &Options, node_keys: &NodeKeys) -> Result<TlsAcceptor> {
+fn client_tls(options: &Options, node_keys: &NodeKeys, protocol: &[u8]) -> Result<TlsAcceptor> {
     let (chain, key) = match &options.tls_files {
         Some((certificate, key)) => parse_pem(&read(certificate)?, &read(key)?)?,
         None => node_keys.parse()?,
     };
-    Ok(TlsAcceptor::from(Arc::new(tls::for_clients(chain, key)?)))
+    Ok(TlsAcceptor::from(Arc::new(tls::for_clients(chain, key, protocol)?)))
 }
 
 /// Says that the node serves, and where.

@@ -60,6 +60,11 @@ pub enum Wire {
     ScrubDrop {
         term: u64,
     },
+    /// The leader's chain of the ledger's evidence after an entry: what the next checksum is to be judged with.
+    EvidenceTold {
+        index: u64,
+        chain: [u8; 32],
+    },
     /// The sender may have forgotten what it promised. It asks whom it takes for its leader whether that one leads without those promises.
     VouchAsked {
         /// Drawn at the sender's start: what its earlier lives asked is not answered to this one.
@@ -83,6 +88,7 @@ const SCRUB_ANSWER: u8 = 6;
 const SCRUB_DROP: u8 = 7;
 const VOUCH_ASKED: u8 = 8;
 const VOUCHED: u8 = 9;
+const EVIDENCE_TOLD: u8 = 10;
 
 impl Wire {
     pub fn encode(&self) -> Bytes {
@@ -137,6 +143,13 @@ impl Wire {
                 w.finish()
             }
             Wire::ScrubDrop { term } => one_number(SCRUB_DROP, *term),
+            Wire::EvidenceTold { index, chain } => {
+                let mut w = Writer::with_capacity(41);
+                w.u8(EVIDENCE_TOLD);
+                w.u64(*index);
+                w.bytes.extend_from_slice(chain);
+                w.finish()
+            }
             Wire::VouchAsked { nonce } => one_number(VOUCH_ASKED, *nonce),
             Wire::Vouched { nonce, term, votes } => {
                 let mut w = Writer::with_capacity(18);
@@ -179,6 +192,11 @@ impl Wire {
                 Wire::ScrubAnswer { number, hash: known.then_some(hash) }
             }
             SCRUB_DROP => Wire::ScrubDrop { term: r.u64()? },
+            EVIDENCE_TOLD => {
+                let index = r.u64()?;
+                let chain = r.rest()[..].try_into().map_err(|_| Malformed("a chain has 32 bytes"))?;
+                Wire::EvidenceTold { index, chain }
+            }
             VOUCH_ASKED => Wire::VouchAsked { nonce: r.u64()? },
             VOUCHED => Wire::Vouched { nonce: r.u64()?, term: r.u64()?, votes: r.bool()? },
             _ => return Err(Malformed("unknown kind of message")),
@@ -202,6 +220,7 @@ fn space_code(space: Space) -> u8 {
         Space::Staged => 2,
         Space::Meta => 3,
         Space::Packed => 4,
+        Space::Evidence => 5,
     }
 }
 
@@ -212,6 +231,7 @@ fn read_space(r: &mut Reader) -> Read<Space> {
         2 => Ok(Space::Staged),
         3 => Ok(Space::Meta),
         4 => Ok(Space::Packed),
+        5 => Ok(Space::Evidence),
         _ => Err(Malformed("unknown key space")),
     }
 }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::rows::{Batch, RowStore, Space};
 
+/// So many times as much as is flushed at once may wait in memory while a flush is under way.
+const ACTIVE_LAG_FACTOR: usize = 2;
 /// Versions stay in memory at most this long before they are flushed.
 const FLUSH_AGE: Duration = Duration::from_secs(60);
 /// Bytes of one batch written to the store.
@@ -131,6 +133,11 @@ impl Shard {
         behind && self.state.draining.is_empty() && wanted
     }
 
+    /// More is written than goes to the disk: what is new must wait, or memory would grow without a bound.
+    pub(crate) fn lags(&self) -> bool {
+        self.state.frozen.is_some() && self.state.active.bytes() >= ACTIVE_LAG_FACTOR * self.config.active_bytes_max
+    }
+
     /// A member that the rows in the store do not know yet could not be given them.
     fn newcomer(&self) -> bool {
         let known = |sendable: &Sendable| sendable.members.all().is_superset(&self.consensus.members().all());
@@ -149,7 +156,7 @@ impl Shard {
         let newest = self.state.flushed.max(self.state.versions().0);
         let meta = meta::write_state(&self.state, newest);
         let table = Arc::new(std::mem::take(&mut self.state.active));
-        self.state.frozen = Some(Frozen { table, upto: self.state.applied, started: false, meta, newest });
+        self.state.frozen = Some(Frozen { table, upto: self.state.applied, started: false, meta, newest, evidence: None });
         self.flushing.since = self.now.mono;
     }
 
@@ -177,15 +184,24 @@ impl Shard {
         let (at, _) = self.memberships.iter().enumerate().rfind(|(_, (index, _))| *index <= upto).expect("the flushed one is kept");
         self.memberships.drain(..at);
         let members = self.memberships[0].1.clone();
+        if !frozen.started {
+            // The ledger's evidence gets there soon.
+            let Ok(evidence) = self.state.ledger.capture(upto) else { return };
+            frozen.evidence = evidence;
+        }
         frozen.started = true;
         self.state.flushed = self.state.flushed.max(frozen.newest);
         self.state.store_has_rows = true;
         let (table, store, horizon) = (frozen.table.clone(), self.state.store.clone(), self.state.horizon);
         let keep_deletions = !self.state.layers.is_empty();
         let standing = Standing { index: upto, term, rows: true, members };
-        let last = standing.batch(&frozen.meta);
+        let evidence = frozen.evidence.clone();
+        let last = standing.batch(&frozen.meta, evidence.as_deref());
         self.start("flush", Task::Flush { upto, term }, move || {
             flush_rows(&*store, &table, horizon, keep_deletions)?;
+            if let Some(evidence) = &evidence {
+                evidence.write(&*store)?;
+            }
             store.write(last)?;
             store.sync()?;
             Ok(None)
@@ -193,6 +209,9 @@ impl Shard {
     }
 
     pub(crate) fn job_done(&mut self, done: JobDone) {
+        let Some(done) = self.evidence_job_done(done) else { return };
+        let Some(done) = self.proof_job_done(done) else { return };
+        let Some(done) = self.tree_job_done(done) else { return };
         match self.flushing.running.take() {
             Some((id, task)) if id == done.id => match done.result {
                 Ok(result) => {
@@ -293,7 +312,7 @@ impl Shard {
         let standing = Standing { index, term, rows: false, members };
         let store = self.state.store.clone();
         self.start("note", Task::Note { index }, move || {
-            store.write(standing.batch(&[]))?;
+            store.write(standing.batch(&[], None))?;
             store.sync()?;
             Ok(None)
         });
@@ -383,7 +402,7 @@ impl<'a> Batching<'a> {
     }
 
     /// Between rows only: the changes of one row belong together.
-    fn write_if_full(&mut self) -> Result<()> {
+    pub fn write_if_full(&mut self) -> Result<()> {
         if self.bytes >= BATCH_BYTES { self.write() } else { Ok(()) }
     }
 
@@ -405,7 +424,7 @@ fn flush_rows(store: &dyn RowStore, table: &Table, horizon: Version, keep_deleti
     out.write()
 }
 
-fn flush_row(out: &mut Batching, key: &Bytes, chain: &Chain, horizon: Version, keep_deletions: bool) -> Result<()> {
+fn flush_row(out: &mut Batching, key: &[u8], chain: &Chain, horizon: Version, keep_deletions: bool) -> Result<()> {
     let current = out.store.get(Space::Current, key)?;
     let current_version = current.as_deref().map(keys::current_version).transpose()?;
     let oldest = chain.first().expect("a chain has a version").version;
@@ -430,13 +449,13 @@ fn flush_row(out: &mut Batching, key: &Bytes, chain: &Chain, horizon: Version, k
         return Ok(());
     }
     match &newest.row {
-        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(newest.version, row))),
+        Some(row) => out.push(Space::Current, Bytes::copy_from_slice(key), Some(keys::current_value(newest.version, row))),
         None => {
             if newest.version > horizon || keep_deletions {
                 let value = keys::history_value(newest.version, None);
                 out.push(Space::History, keys::history_key(key, newest.version), Some(value));
             }
-            out.push(Space::Current, key.clone(), None);
+            out.push(Space::Current, Bytes::copy_from_slice(key), None);
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! What others may know about a replica: for the status, the simulator's checkers and the scrub.
 
+use crate::evidence::EvidenceStatus;
 use crate::members::MemberList;
 use crate::shard::Shard;
 use base::{NodeId, Result, SchemaVersion, ShardId, Version};
@@ -92,6 +93,11 @@ impl Shard {
             store_bytes: self.state.store.size(),
             dropped_messages: self.dropped_messages,
         }
+    }
+
+    /// Where the ledger's evidence stands; `None`: none is kept.
+    pub fn evidence(&self) -> Option<EvidenceStatus> {
+        self.state.ledger.status()
     }
 
     /// The checksum of all rows as of the newest version that is applied here. Equal on all replicas that have applied the same entries,

@@ -13,6 +13,7 @@ mod codec;
 mod consensus;
 mod entry;
 pub mod event;
+mod evidence;
 mod flush;
 mod foreign;
 mod handover;
@@ -45,6 +46,7 @@ mod vouch;
 mod wire;
 
 pub use consensus::{ELECTION_TICKS, HEARTBEAT_TICKS, PRIORITY_TOP, TICK_MICROS};
+pub use evidence::EvidenceStatus;
 pub use foreign::{foreign_samples, read_foreign};
 pub use inspect::{Hashing, Status};
 pub use lease::LEASE;

@@ -5,11 +5,11 @@
 
 use crate::entry::Resource;
 use crate::planted::{self, Bug};
-use base::TxnId;
+use base::{StorageId, TxnId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, VecDeque};
-use storage::access::LockMode;
+use storage::access::{Key, LockMode};
 
 pub type WaiterId = u64;
 
@@ -60,9 +60,26 @@ impl Lock {
     }
 }
 
+/// What can be locked, to look for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    Table(StorageId),
+    Row(&'a [u8]),
+}
+
+impl<'a> From<&'a Resource> for Target<'a> {
+    fn from(resource: &'a Resource) -> Target<'a> {
+        match resource {
+            Resource::Table(storage) => Target::Table(*storage),
+            Resource::Row(key) => Target::Row(key),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Locks {
-    locks: FxHashMap<Resource, Lock>,
+    rows: FxHashMap<Key, Lock>,
+    tables: FxHashMap<StorageId, Lock>,
     owned: FxHashMap<TxnId, Vec<Resource>>,
     waiting: FxHashMap<WaiterId, (Resource, TxnId)>,
     waits_of: FxHashMap<TxnId, SmallVec<[WaiterId; 1]>>,
@@ -75,13 +92,27 @@ impl Locks {
         self.owned.contains_key(&txn)
     }
 
-    pub fn held(&self, txn: TxnId, resource: &Resource) -> Option<LockMode> {
-        self.locks.get(resource)?.held_by(txn)
+    fn find<'a>(&self, target: impl Into<Target<'a>>) -> Option<&Lock> {
+        match target.into() {
+            Target::Table(storage) => self.tables.get(&storage),
+            Target::Row(key) => self.rows.get(key),
+        }
+    }
+
+    fn find_mut(&mut self, resource: &Resource) -> Option<&mut Lock> {
+        match resource {
+            Resource::Table(storage) => self.tables.get_mut(storage),
+            Resource::Row(key) => self.rows.get_mut(key),
+        }
+    }
+
+    pub fn held<'a>(&self, txn: TxnId, target: impl Into<Target<'a>>) -> Option<LockMode> {
+        self.find(target)?.held_by(txn)
     }
 
     /// Takes a lock if nobody must be waited for: neither a holder nor, unless this is an upgrade, anyone who came before.
     pub fn acquire(&mut self, txn: TxnId, resource: &Resource, mode: LockMode) -> bool {
-        if let Some(lock) = self.locks.get_mut(resource) {
+        if let Some(lock) = self.find_mut(resource) {
             let held = lock.held_by(txn);
             if held.is_some_and(|held| held >= mode) {
                 return true;
@@ -95,25 +126,28 @@ impl Locks {
             }
         } else {
             let lock = Lock { holders: SmallVec::from_buf([Holder { txn, mode }]), queue: VecDeque::new() };
-            self.locks.insert(resource.clone(), lock);
+            match resource {
+                Resource::Table(storage) => self.tables.insert(*storage, lock),
+                Resource::Row(key) => self.rows.insert(key.clone(), lock),
+            };
         }
         self.owned.entry(txn).or_default().push(resource.clone());
         true
     }
 
     /// True if another transaction holds a lock in conflict.
-    pub fn conflicts(&self, txn: TxnId, resource: &Resource, mode: LockMode) -> bool {
-        self.locks.get(resource).is_some_and(|lock| !lock.compatible(txn, mode))
+    pub fn conflicts<'a>(&self, txn: TxnId, target: impl Into<Target<'a>>, mode: LockMode) -> bool {
+        self.find(target).is_some_and(|lock| !lock.compatible(txn, mode))
     }
 
     /// True if the transaction cannot wait because too many do.
     pub fn is_full(&self, resource: &Resource) -> bool {
-        self.waiting.len() >= WAITERS_MAX || self.locks.get(resource).is_some_and(|lock| lock.queue.len() >= QUEUE_MAX)
+        self.waiting.len() >= WAITERS_MAX || self.find(resource).is_some_and(|lock| lock.queue.len() >= QUEUE_MAX)
     }
 
     /// Waits after [`Locks::acquire`] refused. An upgrade goes before those who hold nothing.
     pub fn wait(&mut self, id: WaiterId, txn: TxnId, resource: &Resource, mode: LockMode) {
-        let lock = self.locks.get_mut(resource).expect("what is waited for is locked or waited for by others");
+        let lock = self.find_mut(resource).expect("what is waited for is locked or waited for by others");
         let waiter = Waiter { id, txn, mode };
         if lock.held_by(txn).is_some() {
             let upgrades = lock.queue.iter().take_while(|w| lock.holders.iter().any(|h| h.txn == w.txn)).count();
@@ -128,7 +162,7 @@ impl Locks {
     /// Ends a wait. Answers false if the waiter was not waiting.
     pub fn cancel(&mut self, id: WaiterId) -> bool {
         let Some((resource, _)) = self.forget_waiter(id) else { return false };
-        let lock = self.locks.get_mut(&resource).expect("a waiter's lock is there");
+        let lock = self.find_mut(&resource).expect("a waiter's lock is there");
         lock.queue.retain(|waiter| waiter.id != id);
         self.promote(&resource);
         true
@@ -151,19 +185,23 @@ impl Locks {
     /// Gives up all locks of a transaction; those who waited for them may go on.
     pub fn release(&mut self, txn: TxnId) {
         for resource in self.owned.remove(&txn).unwrap_or_default() {
-            if let Some(lock) = self.locks.get_mut(&resource) {
-                lock.holders.retain(|holder| holder.txn != txn);
+            let Some(lock) = self.find_mut(&resource) else { continue };
+            lock.holders.retain(|holder| holder.txn != txn);
+            if !lock.queue.is_empty() || lock.holders.is_empty() {
+                self.promote(&resource);
             }
-            self.promote(&resource);
         }
     }
 
     /// Grants what can be granted, in the queue's order, up to the first that must wait on.
     fn promote(&mut self, resource: &Resource) {
-        while let Some(lock) = self.locks.get_mut(resource) {
+        while let Some(lock) = self.find_mut(resource) {
             let Some(front) = lock.queue.front().copied() else {
                 if lock.holders.is_empty() {
-                    self.locks.remove(resource);
+                    match resource {
+                        Resource::Table(storage) => self.tables.remove(storage),
+                        Resource::Row(key) => self.rows.remove(key),
+                    };
                 }
                 return;
             };
@@ -187,7 +225,7 @@ impl Locks {
     /// Transactions that a waiter cannot go on without.
     pub fn blockers(&self, id: WaiterId) -> Vec<TxnId> {
         let Some((resource, txn)) = self.waiting.get(&id) else { return Vec::new() };
-        let lock = &self.locks[resource];
+        let lock = self.find(resource).expect("a waiter's lock is there");
         let at = lock.queue.iter().position(|waiter| waiter.id == id).expect("a waiter stands in its lock's queue");
         let mode = lock.queue[at].mode;
         let holders = lock.holders.iter().filter(|h| h.txn != *txn && h.mode.conflicts(mode)).map(|h| h.txn);
@@ -233,7 +271,7 @@ impl Locks {
     }
 
     pub fn len(&self) -> usize {
-        self.locks.len()
+        self.rows.len() + self.tables.len()
     }
 
     #[cfg(test)]
@@ -244,13 +282,15 @@ impl Locks {
     /// Checks all locks: looks at everything.
     #[cfg(test)]
     pub fn assert_compatible(&self) {
-        for (resource, lock) in &self.locks {
+        let rows = self.rows.iter().map(|(key, lock)| (format!("{key:?}"), lock));
+        let tables = self.tables.iter().map(|(storage, lock)| (format!("{storage:?}"), lock));
+        for (resource, lock) in rows.chain(tables) {
             for (i, a) in lock.holders.iter().enumerate() {
                 for b in &lock.holders[i + 1..] {
-                    assert!(!a.mode.conflicts(b.mode), "{resource:?} is held by {a:?} and {b:?}");
+                    assert!(!a.mode.conflicts(b.mode), "{resource} is held by {a:?} and {b:?}");
                 }
             }
-            assert!(!lock.holders.is_empty() || lock.queue.is_empty(), "somebody waits for {resource:?} that nobody holds");
+            assert!(!lock.holders.is_empty() || lock.queue.is_empty(), "somebody waits for {resource} that nobody holds");
         }
     }
 }

@@ -6,11 +6,13 @@
 //! u64 newest version, u64 newest assigned version, u64 newest flushed version, u64 schema version; staged transactions (count; txn,
 //! u32 parts, outlines); layers (count; txn, u64 version, u64 index, bool alone, outlines); garbage (count, txn);
 //! dropped storages (count, u32); prepared transactions (count, as in the log); outcomes (twice: u64 forgotten, count, txn, u64 version, u64 index);
-//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). A second, empty value beside it (`silent`) says that this replica may lack
+//! pinned outcomes (count; txn, u64 version, u64 index, count and u32 participants). Format 4 has the state of the ledger's evidence behind it (as a string: see
+//! `evidence`); format 3 is without. A second, empty value beside it (`silent`) says that this replica may lack
 //! what it acknowledged once. Outlines: count; u32 storage id, highest key, bool some rows are packed, bool some stand by themselves.
 
 use crate::allowance::Allowance;
 use crate::entry::{read_prepare, write_prepare};
+use crate::evidence::Captured;
 use crate::members::Members;
 use crate::outcomes::Outcomes;
 use crate::staged::{Staged, read_outlines, write_outlines};
@@ -25,7 +27,9 @@ use storage::rows::{Batch, RowStore, Space};
 pub const STATE_KEY: &[u8] = b"state";
 /// Stands beside it, empty, while this replica may lack what it acknowledged once: see [`Part::Silent`](crate::consensus::Part::Silent).
 const SILENT_KEY: &[u8] = b"silent";
-const FORMAT: u16 = 3;
+/// Without evidence of the ledger.
+const FORMAT_BEFORE: u16 = 3;
+const FORMAT: u16 = 4;
 
 /// Which entry the rows in the store stand at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,19 +43,22 @@ pub struct Standing {
 
 impl Standing {
     /// The whole value; `state` is what [`write_state`] gave for this index.
-    pub fn encode(&self, state: &[u8]) -> Bytes {
+    pub fn encode(&self, state: &[u8], evidence: Option<&Captured>) -> Bytes {
         let mut w = Writer::with_capacity(256 + state.len());
-        w.u16(FORMAT);
+        w.u16(if evidence.is_some() { FORMAT } else { FORMAT_BEFORE });
         w.u64(self.index);
         w.u64(self.term);
         w.bool(self.rows);
         self.members.write(&mut w);
         w.bytes.extend_from_slice(state);
+        if let Some(evidence) = evidence {
+            w.bytes(evidence.state());
+        }
         w.finish()
     }
 
-    pub fn batch(&self, state: &[u8]) -> Batch {
-        Batch { changes: vec![(Space::Meta, Bytes::from_static(STATE_KEY), Some(self.encode(state)))] }
+    pub fn batch(&self, state: &[u8], evidence: Option<&Captured>) -> Batch {
+        Batch { changes: vec![(Space::Meta, Bytes::from_static(STATE_KEY), Some(self.encode(state, evidence)))] }
     }
 }
 
@@ -80,13 +87,16 @@ pub fn load(store: &dyn RowStore, state: &mut State) -> Result<Option<Standing>>
     let Some(value) = store.get(Space::Meta, STATE_KEY)? else { return Ok(None) };
     let mut r = Reader::new(value);
     let format = r.u16()?;
-    if format != FORMAT {
+    if format != FORMAT && format != FORMAT_BEFORE {
         return Err(Error::new(SqlState::DATA_CORRUPTED, format!("the shard's data has format {format}, this program knows {FORMAT}"))
             .with_hint("Start a version of the program that is as new as the one that wrote the data."));
     }
     let standing = Standing { index: r.u64()?, term: r.u64()?, rows: r.bool()?, members: Members::read(&mut r)? };
     if standing.rows {
         read_state(&mut r, state)?;
+    }
+    if format == FORMAT {
+        state.ledger.restore(standing.index, &r.bytes()?, store)?;
     }
     r.end()?;
     state.applied = standing.index;

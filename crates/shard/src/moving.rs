@@ -30,7 +30,7 @@ pub fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Resu
 }
 
 /// A storage's staged rows in the order of their keys, read in batches.
-struct StagedRows<'a> {
+pub(crate) struct StagedRows<'a> {
     store: &'a dyn RowStore,
     txn: TxnId,
     outline: &'a Outline,
@@ -41,7 +41,7 @@ struct StagedRows<'a> {
 }
 
 impl<'a> StagedRows<'a> {
-    fn new(store: &'a dyn RowStore, txn: TxnId, storage: StorageId, outline: &'a Outline) -> StagedRows<'a> {
+    pub fn new(store: &'a dyn RowStore, txn: TxnId, storage: StorageId, outline: &'a Outline) -> StagedRows<'a> {
         let start = storage.0.to_be_bytes();
         // What lies above was never committed.
         let end = following(&outline.highest).to_vec();
@@ -53,7 +53,7 @@ impl<'a> StagedRows<'a> {
         Ok(self.batch.front().map(|(key, _)| key.clone()))
     }
 
-    fn next(&mut self) -> Result<Option<(Key, Option<Row>)>> {
+    pub fn next(&mut self) -> Result<Option<(Key, Option<Row>)>> {
         self.fill()?;
         Ok(self.batch.pop_front())
     }

@@ -20,6 +20,8 @@ pub enum Bug {
     TellEarly,
     /// A commit that rests on what was lost with a leader goes through.
     ForgetSeen,
+    /// A follower leaves a batch of the ledger out of its evidence.
+    ForgetRecord,
 }
 
 #[cfg(feature = "planted")]

@@ -37,6 +37,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What a write that is based on it says.
+    pub fn base(&self) -> Version {
+        if self.row.is_some() { self.version } else { Version::ZERO }
+    }
+
     pub fn found(self) -> Option<Found> {
         self.row.map(|row| Found { version: self.version, row })
     }
@@ -516,7 +521,7 @@ fn chunk_of_table(table: &Table, start: &Key, end: &Key, reverse: bool, limit: u
         let seen = visible(chain, snapshot);
         let size = seen.and_then(|seen| seen.row.as_ref()).map_or(0, Row::len);
         let item = seen.map(|seen| (seen.version, seen.index, seen.row.clone()));
-        if taking.take(key.clone(), item, size).is_break() {
+        if taking.take(Key::copy_from_slice(key), item, size).is_break() {
             return taking.chunk;
         }
     }
@@ -529,9 +534,11 @@ pub fn bound_end(end: &[u8]) -> Bound<&[u8]> {
 
 /// Where a scan goes on after this key: the next `start`, or the next `end` in reverse.
 fn resume_after(key: &Key, reverse: bool) -> Key {
-    if reverse {
-        return key.clone();
-    }
+    if reverse { key.clone() } else { after(key) }
+}
+
+/// The least key above this one.
+pub fn after(key: &[u8]) -> Key {
     let mut next = Vec::with_capacity(key.len() + 1);
     next.extend_from_slice(key);
     next.push(0);

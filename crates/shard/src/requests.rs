@@ -177,6 +177,10 @@ impl Shard {
     }
 
     pub(crate) fn run(&mut self, mut pending: Pending) {
+        if let Request::Evidence(wanted) = pending.request {
+            self.prove(pending.from, pending.id, wanted);
+            return;
+        }
         match self.turn(&mut pending) {
             Turn::Answer(Ok((response, index))) => self.reply(pending.from, pending.id, response, index),
             Turn::Answer(Err(refusal)) => self.refuse(pending.from, pending.id, refusal),
@@ -207,7 +211,9 @@ impl Shard {
             Request::Decide { txn, version } => self.decide(*txn, *version),
             Request::Inquire { txn, refuse, recovery } => self.inquire(*txn, *refuse, *recovery),
             Request::Rollback { txn } => self.rollback(*txn),
-            Request::CancelWait { .. } | Request::Settled { .. } => unreachable!("it has no answer and is never put aside"),
+            Request::CancelWait { .. } | Request::Settled { .. } | Request::Evidence(_) => {
+                unreachable!("it is answered elsewhere and never put aside")
+            }
             Request::Sequence { key, start, increment, min, max, cycle, count } => {
                 self.sequence(key, *start, *increment, *min, *max, *cycle, *count)
             }

@@ -9,6 +9,7 @@
 
 use crate::codec::Wire;
 use crate::event::ShardEffect;
+use crate::evidence::Told;
 use crate::inspect::Fnv;
 use crate::shard::{Shard, due};
 use base::{Mono, NodeId, Result, SqlState, Version, Wall};
@@ -42,6 +43,9 @@ pub struct ScrubStatus {
     pub pass_ended: Option<Wall>,
     /// As leader: chunks in which replicas differed.
     pub differences: u64,
+    /// As leader: rows of the ledger that were looked for in its evidence, and those that were not there.
+    pub recorded: u64,
+    pub unrecorded: u64,
     /// This replica's rows were found damaged and dropped.
     pub dropped: u64,
     pub finding: Option<String>,
@@ -84,6 +88,9 @@ pub(crate) struct Scrubbing {
     told: (Mono, u64),
     /// The leader wants this replica's rows dropped.
     drop: Option<(NodeId, u64)>,
+    /// What the leader said of its chain, until the checksum asked for with it is answered.
+    pub told_chain: Option<Told>,
+    pub tree_job: Option<u64>,
 }
 
 impl Shard {
@@ -143,6 +150,7 @@ impl Shard {
             Ok(scanned) => {
                 let mut hash = Fnv::default();
                 scanned.rows.iter().for_each(|(key, found)| hash.row(key, found));
+                self.compare_with_tree(&scanned.rows);
                 (hash.value(), scanned.rows.len() as u64, scanned.resume.unwrap_or_default())
             }
             Err(error) => {
@@ -158,6 +166,7 @@ impl Shard {
         // Also one that is silent just now: the library forgets who was active with each election timeout.
         let known = |node: &NodeId| self.consensus.progress(*node).is_some_and(|(matched, _)| matched > 0);
         let asked: Vec<NodeId> = members.all().into_iter().filter(with_rows).filter(known).collect();
+        self.tell_chain(&asked);
         for node in &asked {
             self.send_wire(*node, &ask);
         }
@@ -244,7 +253,7 @@ impl Shard {
         self.scrubbing.heal.as_ref().is_some_and(|(damaged, ..)| damaged.contains(&node))
     }
 
-    fn found(&mut self, text: String) {
+    pub(crate) fn found(&mut self, text: String) {
         let finding = format!("scrub of shard {}: {text}", self.config.shard.0);
         self.scrubbing.status.finding = Some(finding.clone());
         self.effects.push(ShardEffect::Finding(finding));
@@ -282,7 +291,7 @@ impl Shard {
     }
 
     fn answer_scrub(&mut self) {
-        if !self.rows || self.scrubbing.wanted.as_ref().is_none_or(|wanted| self.state.applied < wanted.index) {
+        if !self.rows || self.scrubbing.wanted.as_ref().is_none_or(|wanted| self.state.applied < wanted.index) || !self.can_judge_chain() {
             return;
         }
         let Wanted { from, number, range, version, .. } = self.scrubbing.wanted.take().expect("it was just seen");
@@ -290,7 +299,7 @@ impl Shard {
             return;
         }
         let hash = match self.hash_range(range, version) {
-            Ok(hash) => Some(hash),
+            Ok(hash) => Some(hash ^ self.chain_difference()),
             Err(error) => {
                 self.rows_unreadable(&error.to_string());
                 None

@@ -7,6 +7,7 @@ use crate::codec::{self, Wire};
 use crate::consensus::{self, Consensus, Part, Start};
 use crate::entry::LogEntry;
 use crate::event::{Control, ShardEffect, ShardEvent};
+use crate::evidence::{Proofs, Told};
 use crate::flush::Flushing;
 use crate::handover::Handing;
 use crate::locks::Locks;
@@ -21,6 +22,7 @@ use crate::snapshot::Transfers;
 use crate::state::State;
 use base::{Error, HybridClock, Mono, NodeId, Now, RequestId, Result, ShardId, Version};
 use bytes::Bytes;
+use proof::{Hash, Origin, SigningSeed};
 use raft::eraftpb::{Entry, HardState, Message, MessageType};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -63,6 +65,10 @@ pub struct ShardConfig {
     pub log_bytes_max: usize,
     /// Settled transactions whose outcome is remembered, of each kind. The same on all replicas.
     pub outcomes_max: usize,
+    /// Names the log of the ledger's evidence.
+    pub origin: Origin,
+    /// What this node signs the evidence with; `None`: it cannot.
+    pub signing: Option<SigningSeed>,
 }
 
 impl ShardConfig {
@@ -77,6 +83,8 @@ impl ShardConfig {
             cache_bytes_max: 64 * 1024 * 1024,
             log_bytes_max: LOG_BYTES_MAX,
             outcomes_max: OUTCOMES_MAX,
+            origin: Origin::new("unnamed", shard).expect("a plain name"),
+            signing: None,
         }
     }
 }
@@ -102,6 +110,7 @@ pub struct Shard {
     pub(crate) transfers: Transfers,
     pub(crate) handing: Option<Handing>,
     pub(crate) scrubbing: Scrubbing,
+    pub(crate) proofs: Proofs,
     /// Membership as of each entry that changed it, from the flushed one on.
     pub(crate) memberships: Vec<(u64, Members)>,
     /// The rows are all there (a witness and a replica being filled have none).
@@ -167,28 +176,23 @@ impl Shard {
     /// # Errors
     /// If the store cannot be read, or holds what this program does not understand.
     pub fn open(config: ShardConfig, now: Now, recovered: Option<ShardLog>, store: Arc<dyn RowStore>) -> Result<Shard> {
-        let mut state = State::new(store.clone(), config.cache_bytes_max, config.outcomes_max);
+        let key = config.signing.as_ref().map(|seed| seed.key(&config.origin)).transpose()?;
         let lived = recovered.as_ref().is_some_and(|log| *log != ShardLog::default());
         let damaged = recovered.as_ref().is_some_and(|log| log.damaged);
-        let mut standing = match meta::load(&*store, &mut state)? {
-            Some(standing) => standing,
-            None if !lived && config.bootstrap.is_some() => Shard::bootstrap(&config, &mut state, &*store)?,
-            None => Standing::default(),
-        };
-        if standing.index < recovered.as_ref().map_or(0, |log| log.truncated_index) {
-            // The log was truncated up to rows that are not there (any more).
-            standing = Standing::default();
-            state = State::new(store.clone(), config.cache_bytes_max, config.outcomes_max);
-        }
-        let mut recovered = if damaged { join(None, &standing)? } else { join(recovered, &standing)? };
-        if damaged {
+        let truncated = recovered.as_ref().map_or(0, |log| log.truncated_index);
+        let (mut standing, state) = Shard::load(&config, lived, truncated, &store)?;
+        // A transfer of rows was cut off: nothing tells who the members are before the log's first entry. The rows bring what is missing.
+        let useless = damaged || (lived && !standing.is_known());
+        let mut recovered = if useless { join(None, &standing)? } else { join(recovered, &standing)? };
+        if useless {
             standing.rows = false;
             recovered.records.insert(0, Record::Removed);
-            // Before the log that was damaged is given up.
+        }
+        if damaged {
+            // Before the log that was damaged is given up. Of who has no rows it is known anyway, until they come and bring it with them.
             meta::set_silent(&*store, true)?;
         }
-        let silent = damaged || meta::is_silent(&*store)?;
-        let lost = silent || (lived && !standing.is_known());
+        let silent = useless || meta::is_silent(&*store)?;
         let part = part_of(silent, &standing);
         if standing.rows {
             let members = standing.members.clone();
@@ -209,7 +213,7 @@ impl Shard {
         })?;
         let mut clock = HybridClock::default();
         clock.observe(state.allowance.newest());
-        Ok(Shard {
+        let mut shard = Shard {
             now,
             consensus,
             clock,
@@ -221,9 +225,10 @@ impl Shard {
             transfers: Transfers::new(config.boot),
             handing: None,
             scrubbing: Scrubbing::default(),
+            proofs: Proofs::new(key),
             memberships: vec![(standing.index, standing.members.clone())],
             rows: standing.rows,
-            lost,
+            lost: silent,
             serving: false,
             disk_full: false,
             leading: None,
@@ -234,7 +239,22 @@ impl Shard {
             dropped_messages: 0,
             state,
             config,
-        })
+        };
+        shard.check_evidence()?;
+        Ok(shard)
+    }
+
+    /// What the store has; of a new shard what it begins with.
+    fn load(config: &ShardConfig, lived: bool, truncated: u64, store: &Arc<dyn RowStore>) -> Result<(Standing, State)> {
+        let empty = || State::new(store.clone(), config.cache_bytes_max, config.outcomes_max, &config.origin);
+        let mut state = empty();
+        let standing = match meta::load(&**store, &mut state)? {
+            Some(standing) => standing,
+            None if !lived && config.bootstrap.is_some() => Shard::bootstrap(config, &mut state, &**store)?,
+            None => Standing::default(),
+        };
+        // The log was truncated up to rows that are not there (any more).
+        Ok(if standing.index < truncated { (Standing::default(), empty()) } else { (standing, state) })
     }
 
     fn bootstrap(config: &ShardConfig, state: &mut State, store: &dyn RowStore) -> Result<Standing> {
@@ -242,8 +262,13 @@ impl Shard {
         let members = Members::new(&bootstrap.voters, &bootstrap.witnesses, &bootstrap.learners);
         let rows = !members.witnesses.contains(&config.node);
         let standing = Standing { index: FIRST_INDEX, term: FIRST_TERM, rows, members };
-        let state_bytes = if rows { meta::write_state(state, Version::ZERO) } else { Vec::new() };
-        store.write(standing.batch(&state_bytes))?;
+        let (mut state_bytes, mut evidence) = (Vec::new(), None);
+        if rows {
+            state.ledger.found(FIRST_INDEX, Version::ZERO);
+            state_bytes = meta::write_state(state, Version::ZERO);
+            evidence = state.ledger.capture(FIRST_INDEX).expect("nothing is in it yet");
+        }
+        store.write(standing.batch(&state_bytes, evidence.as_deref()))?;
         store.sync()?;
         state.applied = FIRST_INDEX;
         Ok(standing)
@@ -316,6 +341,8 @@ impl Shard {
         self.tick_membership();
         self.tick_transfers();
         self.speak_again();
+        self.tick_evidence();
+        self.resume_proofs();
         self.tick_flush();
         self.tick_scrub();
         self.tell_removed();
@@ -323,7 +350,11 @@ impl Shard {
 
     /// Nothing is under way that the next tick would bring forward.
     pub fn is_quiet(&self) -> bool {
-        self.state.draining.is_empty() && self.unapplied.is_empty() && self.requests.waiting() == 0
+        self.state.draining.is_empty()
+            && self.unapplied.is_empty()
+            && self.requests.waiting() == 0
+            && self.state.ledger.is_idle()
+            && self.proofs.is_idle()
     }
 
     /// A leader that was removed hands leadership on first.
@@ -347,6 +378,7 @@ impl Shard {
             }
             Ok(Wire::ScrubAnswer { number, hash }) => self.scrub_answered(from, number, hash),
             Ok(Wire::ScrubDrop { term }) => self.scrub_drop(from, term),
+            Ok(Wire::EvidenceTold { index, chain }) => self.evidence_told(from, Told { index, chain: Hash(chain) }),
             Ok(Wire::VouchAsked { nonce }) => self.vouch_asked(from, nonce),
             Ok(Wire::Vouched { nonce, term, votes }) => self.vouched(nonce, term, votes),
             Err(_) => self.dropped_messages += 1,
@@ -441,6 +473,7 @@ impl Shard {
             self.refuse(held.to, held.id, Refusal::Lost(self.consensus.leader()));
         }
         self.refuse_all_waiting(&refusal);
+        self.refuse_proofs();
     }
 
     fn start_serving(&mut self, first: u64) {
@@ -631,7 +664,12 @@ impl Shard {
         let ahead = |index| !self.consensus.is_applied(index);
         let newest = self.memberships.last();
         let known = newest.is_none_or(|(index, newest)| newest == self.consensus.members() || ahead(*index));
-        assert!(known || !self.rows, "the next flush would write down members of old");
+        assert!(
+            known || !self.rows,
+            "the next flush would write down members of old: {:?}, now {:?}",
+            self.memberships,
+            self.consensus.members()
+        );
     }
 }
 

@@ -37,7 +37,7 @@ const ASK_FIRST: Duration = Duration::from_millis(500);
 /// Between two times that a leader tells a replica that it must fetch rows.
 const TELL_AGAIN: Duration = Duration::from_millis(500);
 
-const SPACES: [Space; 4] = [Space::Current, Space::History, Space::Staged, Space::Packed];
+const SPACES: [Space; 5] = [Space::Current, Space::History, Space::Staged, Space::Packed, Space::Evidence];
 
 /// How far a sender has read.
 #[derive(Clone, Debug, Default)]
@@ -233,7 +233,7 @@ impl Shard {
         let members = Members::read(&mut Reader::new(message.get_snapshot().data.clone())).expect("the codec has read it");
         let standing = Standing { index: metadata.index, term: metadata.term, rows: false, members };
         let store = &self.state.store;
-        let mut batch = standing.batch(&[]);
+        let mut batch = standing.batch(&[], None);
         batch.changes.push(meta::silence(self.lost));
         match store.write(batch).and_then(|()| store.sync()) {
             Ok(()) => self.flushing.flushed_index = standing.index,
@@ -328,7 +328,7 @@ impl Shard {
             self.consensus.part = Part::Rowless;
         }
         self.consensus.log_mut().sendable = None;
-        self.state = State::new(self.state.store.clone(), self.config.cache_bytes_max, self.config.outcomes_max);
+        self.state = State::new(self.state.store.clone(), self.config.cache_bytes_max, self.config.outcomes_max, &self.config.origin);
     }
 
     pub(crate) fn transfer_job_done(&mut self, done: JobDone) {
@@ -361,7 +361,7 @@ impl Shard {
     /// All rows are there: the state is read from them, and the log goes on behind them.
     fn install(&mut self, from: NodeId, end: RowsEnd) {
         let store = self.state.store.clone();
-        let mut state = State::new(store.clone(), self.config.cache_bytes_max, self.config.outcomes_max);
+        let mut state = State::new(store.clone(), self.config.cache_bytes_max, self.config.outcomes_max, &self.config.origin);
         let loaded = meta::load(&*store, &mut state).expect("what was just written is read back");
         let standing = loaded.expect("the last chunk held the bookkeeping");
         assert_eq!((standing.index, standing.term), (end.index, end.term), "the rows stand where their sender said");

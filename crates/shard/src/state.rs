@@ -6,15 +6,17 @@
 use crate::allowance::Allowance;
 use crate::cache::RowCache;
 use crate::entry::{Change, LogEntry, Prepare, Resource};
+use crate::evidence::{Captured, Content, Ledger};
 use crate::outcomes::{Outcomes, Pinned, Settled};
 use crate::staged::{self, Staged, Storages};
 use crate::system;
 use crate::table::{RowVersion, Table};
 use base::{Error, NodeId, Result, SchemaVersion, StorageId, TxnId, Version};
+use proof::Origin;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::access::{Key, LockMode, storage_of};
+use storage::access::{EVIDENCE_KEY, Key, LockMode, storage_of};
 use storage::packed::Packed;
 use storage::rows::RowStore;
 
@@ -31,6 +33,8 @@ pub struct Frozen {
     /// What the bookkeeping will say once it is flushed.
     pub meta: Vec<u8>,
     pub newest: Version,
+    /// The ledger's evidence up to there, once the flush has started.
+    pub evidence: Option<Arc<Captured>>,
 }
 
 /// A committed large transaction whose rows still stand in `Packed` and `Staged`.
@@ -53,7 +57,10 @@ pub struct Handover {
 }
 
 enum Undo {
-    Row(Key),
+    /// Rows that an entry wrote.
+    Rows(Arc<Vec<Change>>),
+    /// Rows that a decided transaction wrote.
+    PreparedRows(Arc<Prepare>),
     Outcome(TxnId),
     Prepared(TxnId),
     Decided(Arc<Prepare>),
@@ -62,6 +69,7 @@ enum Undo {
     Schema(SchemaVersion),
     Assigned(Version),
     Dropped,
+    Founded,
     Unpinned(TxnId, Pinned),
 }
 
@@ -102,11 +110,12 @@ pub struct State {
     staged_ahead: Option<(TxnId, u32, Storages)>,
     /// Transactions decided since this was last taken: their waiting readers go on.
     pub decided: Vec<TxnId>,
+    pub ledger: Ledger,
 }
 
 impl State {
     /// `outcomes_max`: settled transactions remembered of each kind.
-    pub fn new(store: Arc<dyn RowStore>, cache_bytes_max: usize, outcomes_max: usize) -> State {
+    pub fn new(store: Arc<dyn RowStore>, cache_bytes_max: usize, outcomes_max: usize, origin: &Origin) -> State {
         State {
             store,
             store_has_rows: false,
@@ -134,6 +143,7 @@ impl State {
             settled: 0,
             staged_ahead: None,
             decided: Vec::new(),
+            ledger: Ledger::new(origin.clone()),
         }
     }
 
@@ -177,8 +187,11 @@ impl State {
         self.handover = None;
         match entry {
             LogEntry::Commit { txn, version, parts, changes } => {
-                self.write_rows(index, version, &changes)?;
-                self.layer(index, version, txn, parts, &changes);
+                self.write_rows(index, version, &changes);
+                let staged = self.layer(index, version, txn, parts, &changes);
+                let changes = Arc::new(changes);
+                self.ledger.note(index, version, Content::Changes(changes.clone()), staged);
+                self.push_undo(index, Undo::Rows(changes));
                 self.outcomes.local(txn, Settled { version: Some(version), index });
                 self.push_undo(index, Undo::Outcome(txn));
             }
@@ -191,7 +204,11 @@ impl State {
             }
             LogEntry::Stage { txn, part, changes } => self.stage(index, txn, part, &changes)?,
             LogEntry::Unstage { txn } => self.unstage(index, txn),
-            LogEntry::Put { version, change } => self.write_rows(index, version, std::slice::from_ref(&change))?,
+            LogEntry::Put { version, change } => {
+                let changes = Arc::new(vec![change]);
+                self.write_rows(index, version, &changes);
+                self.push_undo(index, Undo::Rows(changes));
+            }
             LogEntry::ClockBound { version } => self.allowance.raise(index, version),
             LogEntry::Settled { txns } => {
                 for txn in txns {
@@ -215,25 +232,27 @@ impl State {
         self.undo.push_back((index, undo));
     }
 
-    fn write_rows(&mut self, index: u64, version: Version, changes: &[Change]) -> Result<()> {
+    fn write_rows(&mut self, index: u64, version: Version, changes: &[Change]) {
         for change in changes {
             if storage_of(&change.key) == system::SYSTEM {
                 self.write_system(index, change);
             }
-            if self.active.get(&change.key).is_none() {
+            let row = RowVersion { version, index, row: change.row.clone() };
+            if self.active.push(&change.key, row, self.horizon) {
                 self.cache.remove(&change.key);
             }
-            let row = RowVersion { version, index, row: change.row.clone() };
-            self.active.push(&change.key, row, self.horizon);
-            self.push_undo(index, Undo::Row(change.key.clone()));
         }
-        Ok(())
     }
 
     fn write_system(&mut self, index: u64, change: &Change) {
         if change.key == system::SCHEMA_KEY {
             self.push_undo(index, Undo::Schema(self.schema));
             self.schema = system::schema_of(change.row.as_ref());
+        } else if change.key == EVIDENCE_KEY {
+            if !self.ledger.is_kept() {
+                self.ledger.found(index, self.last_version);
+                self.push_undo(index, Undo::Founded);
+            }
         } else if let Some(storage) = system::dropped_storage(&change.key)
             && change.row.is_some()
         {
@@ -271,8 +290,10 @@ impl State {
                 Some(version) => {
                     assert!(version >= prepare.version, "a decision lies at or above each prepare");
                     self.saw(index, version);
-                    self.write_rows(index, version, &prepare.changes)?;
-                    self.layer(index, version, txn, prepare.parts, &prepare.changes);
+                    self.write_rows(index, version, &prepare.changes);
+                    let staged = self.layer(index, version, txn, prepare.parts, &prepare.changes);
+                    self.ledger.note(index, version, Content::Prepared(prepare.clone()), staged);
+                    self.push_undo(index, Undo::PreparedRows(prepare.clone()));
                 }
                 None => self.unstage(index, txn),
             }
@@ -316,16 +337,19 @@ impl State {
         }
     }
 
-    fn layer(&mut self, index: u64, version: Version, txn: TxnId, parts: u32, changes: &[Change]) {
+    /// Answers what was staged, if anything.
+    fn layer(&mut self, index: u64, version: Version, txn: TxnId, parts: u32, changes: &[Change]) -> Option<(TxnId, Storages)> {
         let Some(staged) = self.staged.remove(&txn) else {
             assert_eq!(parts, 0, "the parts of {txn} were logged before its commit");
-            return;
+            return None;
         };
+        let storages = staged.storages.clone();
         let alone = !changes.iter().any(|change| staged.storages.contains_key(&storage_of(&change.key)));
         self.layers.push(Layer { txn, version, index, alone, storages: staged.storages.clone() });
         // What it replaces may be in there.
         self.cache.clear();
         self.push_undo(index, Undo::Layered(txn, staged));
+        Some((txn, storages))
     }
 
     /// Entries up to here are committed: they will not be taken back.
@@ -345,6 +369,7 @@ impl State {
             let (index, undo) = self.undo.pop_back().expect("the newest was just seen");
             self.undo_one(index, undo);
         }
+        self.ledger.undo_to(committed);
         self.allowance.undo_to(committed);
         if self.applied > committed {
             self.applied = committed;
@@ -352,16 +377,22 @@ impl State {
         }
     }
 
+    fn undo_rows(&mut self, index: u64, changes: &[Change]) {
+        for change in changes.iter().rev() {
+            if self.active.undo(&change.key, index) {
+                continue;
+            }
+            let frozen = self.frozen.as_mut().expect("what is not in the active table is in the frozen one");
+            assert!(!frozen.started, "a flush holds only what is committed");
+            let table = Arc::get_mut(&mut frozen.table).expect("no job has the table yet");
+            assert!(table.undo(&change.key, index), "entry {index} wrote the row that is taken back");
+        }
+    }
+
     fn undo_one(&mut self, index: u64, undo: Undo) {
         match undo {
-            Undo::Row(key) => {
-                if !self.active.undo(&key, index) {
-                    let frozen = self.frozen.as_mut().expect("what is not in the active table is in the frozen one");
-                    assert!(!frozen.started, "a flush holds only what is committed");
-                    let table = Arc::get_mut(&mut frozen.table).expect("no job has the table yet");
-                    assert!(table.undo(&key, index), "entry {index} wrote the row that is taken back");
-                }
-            }
+            Undo::Rows(changes) => self.undo_rows(index, &changes),
+            Undo::PreparedRows(prepare) => self.undo_rows(index, &prepare.changes),
             Undo::Outcome(txn) => self.outcomes.undo(txn),
             Undo::Prepared(txn) => {
                 self.forget_prepared(txn);
@@ -386,6 +417,7 @@ impl State {
             Undo::Dropped => {
                 self.dropped.pop();
             }
+            Undo::Founded => self.ledger.unfound(),
             Undo::Unpinned(txn, pinned) => self.outcomes.pin_again(txn, pinned),
         }
     }

@@ -6,8 +6,9 @@
 use base::Version;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
-use storage::access::{Key, Row};
+use storage::access::Row;
 
 /// Versions of one key beyond which those that no snapshot needs are dropped.
 const CHAIN_LONG: usize = 16;
@@ -23,12 +24,18 @@ pub struct RowVersion {
     pub row: Option<Row>,
 }
 
+/// As keys stand in the tree: a search compares them where they are, without following a pointer to each.
+pub type TableKey = SmallVec<[u8; KEY_INLINE]>;
+
+/// Keys of tables with one or two columns fit. With its length a [`TableKey`] has 48 bytes.
+const KEY_INLINE: usize = 39;
+
 /// Oldest first.
 pub type Chain = SmallVec<[RowVersion; 1]>;
 
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: BTreeMap<Key, Chain>,
+    rows: BTreeMap<TableKey, Chain>,
     bytes: usize,
 }
 
@@ -50,25 +57,30 @@ impl Table {
         self.rows.get(key)
     }
 
-    /// Adds the newest version of a key. Versions that no snapshot at or above `horizon` needs may be dropped.
-    pub fn push(&mut self, key: &Key, version: RowVersion, horizon: Version) {
+    /// Adds the newest version of a key; true if the key was not here. Versions that no snapshot at or above `horizon` needs may be dropped.
+    pub fn push(&mut self, key: &[u8], version: RowVersion, horizon: Version) -> bool {
         self.bytes += cost(&version.row);
-        if let Some(chain) = self.rows.get_mut(key) {
-            let newest = chain.last().expect("a chain has a version").version;
-            assert!(newest < version.version, "versions of a key grow: {newest} then {}", version.version);
-            chain.push(version);
-            if chain.len() > CHAIN_LONG && chain.len().is_power_of_two() {
-                self.bytes -= prune(chain, horizon);
+        match self.rows.entry(TableKey::from_slice(key)) {
+            Entry::Occupied(mut chain) => {
+                let chain = chain.get_mut();
+                let newest = chain.last().expect("a chain has a version").version;
+                assert!(newest < version.version, "versions of a key grow: {newest} then {}", version.version);
+                chain.push(version);
+                if chain.len() > CHAIN_LONG && chain.len().is_power_of_two() {
+                    self.bytes -= prune(chain, horizon);
+                }
+                false
             }
-        } else {
-            self.bytes += key.len();
-            // The key may be a slice of a whole message; it outlives it.
-            self.rows.insert(Key::copy_from_slice(key), SmallVec::from_buf([version]));
+            Entry::Vacant(place) => {
+                place.insert(SmallVec::from_buf([version]));
+                self.bytes += key.len();
+                true
+            }
         }
     }
 
     /// Takes back the newest version of a key if the entry at `index` made it.
-    pub fn undo(&mut self, key: &Key, index: u64) -> bool {
+    pub fn undo(&mut self, key: &[u8], index: u64) -> bool {
         let Some(chain) = self.rows.get_mut(key) else { return false };
         if chain.last().is_none_or(|newest| newest.index != index) {
             return false;
@@ -82,15 +94,15 @@ impl Table {
         true
     }
 
-    pub fn range(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> impl DoubleEndedIterator<Item = (&Key, &Chain)> {
-        self.rows.range::<[u8], _>((start, end))
+    pub fn range(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> impl DoubleEndedIterator<Item = (&[u8], &Chain)> {
+        self.rows.range::<[u8], _>((start, end)).map(|(key, chain)| (&key[..], chain))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Chain)> {
-        self.rows.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Chain)> {
+        self.rows.iter().map(|(key, chain)| (&key[..], chain))
     }
 
-    pub fn pop_first(&mut self) -> Option<(Key, Chain)> {
+    pub fn pop_first(&mut self) -> Option<(TableKey, Chain)> {
         let (key, chain) = self.rows.pop_first()?;
         self.bytes -= key.len() + chain.iter().map(|version| cost(&version.row)).sum::<usize>();
         Some((key, chain))
@@ -124,10 +136,10 @@ mod tests {
 
     #[test]
     fn a_snapshot_sees_the_newest_version_not_above_it() {
-        let key = Key::from_static(b"k");
+        let key = b"k";
         let mut table = Table::default();
         for n in [10, 20, 30] {
-            table.push(&key, version(n), Version::ZERO);
+            table.push(key, version(n), Version::ZERO);
         }
         let chain = table.get(b"k").unwrap();
         let seen = |n| visible(chain, Version(n)).map(|version| version.version.0);
@@ -136,23 +148,23 @@ mod tests {
 
     #[test]
     fn undo_takes_back_only_what_its_entry_made() {
-        let key = Key::from_static(b"k");
+        let key = b"k";
         let mut table = Table::default();
-        table.push(&key, version(1), Version::ZERO);
-        table.push(&key, version(2), Version::ZERO);
-        assert!(!table.undo(&key, 1));
-        assert!(table.undo(&key, 2));
-        assert!(table.undo(&key, 1));
+        table.push(key, version(1), Version::ZERO);
+        table.push(key, version(2), Version::ZERO);
+        assert!(!table.undo(key, 1));
+        assert!(table.undo(key, 2));
+        assert!(table.undo(key, 1));
         assert!(table.is_empty());
         assert_eq!(table.bytes(), 0);
     }
 
     #[test]
     fn a_long_chain_keeps_what_the_horizon_needs() {
-        let key = Key::from_static(b"k");
+        let key = b"k";
         let mut table = Table::default();
         for n in 1..=1000 {
-            table.push(&key, version(n), Version(n.saturating_sub(5)));
+            table.push(key, version(n), Version(n.saturating_sub(5)));
         }
         let chain = table.get(b"k").unwrap();
         assert!(chain.len() < 1000);

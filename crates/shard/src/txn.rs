@@ -1,17 +1,22 @@
 //! Ends of transactions: commit in one phase, prepare and decide in two, outcome, rollback, staged parts.
 
 use crate::entry::{Change, LogEntry, Prepare, Resource};
+use crate::locks::Target;
 use crate::outcomes::UNSETTLED_MAX;
 use crate::planted::{self, Bug};
+use crate::read::after;
 use crate::requests::{Answer, locks_lost, locks_lost_error};
 use crate::shard::Shard;
 use base::{Error, NodeId, ShardId, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
 use storage::access::{
-    BASE_GUARDED, COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal, Response, Write,
-    storage_of,
+    BASE_GUARDED, COMMIT_BYTES_MAX, Context, Isolation, KEY_BYTES_MAX, KeyRange, LockMode, Outcome, ROW_BYTES_MAX, ReadSet, Refusal,
+    Response, Write, storage_of,
 };
 use storage::packed::{ChangeRef, Packed};
+
+/// Fewer new rows are looked up one by one.
+const SCANNED_RUN_MIN: usize = 32;
 
 fn error(state: SqlState, message: &str) -> Refusal {
     Refusal::Error(Error::new(state, message))
@@ -43,6 +48,15 @@ fn check_change_sizes<'a>(changes: impl Iterator<Item = ChangeRef<'a>>) -> Resul
         return Err(error(SqlState::PROGRAM_LIMIT_EXCEEDED, "the changes of one commit entry are too large"));
     }
     Ok(())
+}
+
+/// How many writes from the first on make new rows of one table, each after the one before it; at least one.
+fn new_run(first: &Write, writes: &[Write]) -> usize {
+    let goes_on = |pair: &[Write]| {
+        let [before, next] = pair else { return false };
+        next.base == Version::ZERO && storage_of(&next.key) == storage_of(&first.key) && before.key < next.key
+    };
+    if first.base == Version::ZERO { 1 + writes.windows(2).take_while(|pair| goes_on(pair)).count() } else { 1 }
 }
 
 fn changes(writes: &[Write]) -> Vec<Change> {
@@ -92,7 +106,8 @@ impl Shard {
         }
         self.check_seen(context.seen)?;
         self.validate(context, writes, reads, parts)?;
-        for write in writes {
+        // What something else guards, that guards until the decision.
+        for write in writes.iter().filter(|write| write.base != BASE_GUARDED) {
             let table = Resource::Table(storage_of(&write.key));
             let row = Resource::Row(write.key.clone());
             let locked = self.locks.acquire(txn, &table, LockMode::KeyShare) && self.locks.acquire(txn, &row, LockMode::NoKeyUpdate);
@@ -229,6 +244,9 @@ impl Shard {
     /// Everything that can forbid a transaction to commit here.
     fn validate(&mut self, context: &Context, writes: &[Write], reads: &ReadSet, parts: u32) -> Result<(), Refusal> {
         let txn = context.txn;
+        if !writes.is_empty() && self.lags() {
+            return Err(Refusal::Busy);
+        }
         check_sizes(writes)?;
         let known = self.locks.knows(txn);
         if !known && context.schema != self.state.schema {
@@ -243,8 +261,14 @@ impl Shard {
         if !known {
             self.validate_without_locks(txn, writes, reads)?;
         }
-        for write in writes {
-            self.validate_write(txn, write)?;
+        let mut rest = writes;
+        while let Some(first) = rest.first() {
+            let (run, others) = rest.split_at(new_run(first, rest));
+            let absent = run.len() >= SCANNED_RUN_MIN && self.is_empty_between(run)?;
+            for write in run {
+                self.validate_write(txn, write, absent)?;
+            }
+            rest = others;
         }
         self.validate_against_prepared(txn, writes)?;
         if context.isolation == Isolation::Serializable && !planted::active(Bug::SkipValidation) {
@@ -263,11 +287,10 @@ impl Shard {
         }
         for (key, version) in &reads.locked {
             let prepared = self.state.prepared_keys.get(key).is_some_and(|(other, _)| *other != txn);
-            let taken = self.locks.conflicts(txn, &Resource::Table(storage_of(key)), LockMode::KeyShare)
-                || self.locks.conflicts(txn, &Resource::Row(key.clone()), LockMode::Share);
+            let taken = self.locks.conflicts(txn, Target::Table(storage_of(key)), LockMode::KeyShare)
+                || self.locks.conflicts(txn, Target::Row(key), LockMode::Share);
             let seen = self.state.newest(key).map_err(Refusal::Error)?;
-            let now = if seen.row.is_some() { seen.version } else { Version::ZERO };
-            if prepared || taken || now != *version {
+            if prepared || taken || seen.base() != *version {
                 return Err(serialization("could not serialize access: a row that was locked changed after its lock was lost"));
             }
         }
@@ -289,19 +312,29 @@ impl Shard {
         Ok(())
     }
 
-    fn validate_write(&mut self, txn: TxnId, write: &Write) -> Result<(), Refusal> {
+    /// No row lies between the first and the last of these writes, which ascend: what they make is new.
+    fn is_empty_between(&self, run: &[Write]) -> Result<bool, Refusal> {
+        let [first, .., last] = run else { return Ok(false) };
+        let range = KeyRange { start: first.key.clone(), end: after(&last.key) };
+        let scanned = self.state.scan_rows(&range, false, 1, Version::MAX, None, false).map_err(Refusal::Error)?;
+        Ok(scanned.rows.is_empty() && scanned.resume.is_none())
+    }
+
+    /// `absent`: it is known that there is no such row.
+    fn validate_write(&mut self, txn: TxnId, write: &Write, absent: bool) -> Result<(), Refusal> {
         if write.base == BASE_GUARDED {
             return Ok(());
         }
-        let table = Resource::Table(storage_of(&write.key));
-        let row = Resource::Row(write.key.clone());
-        let locked = self.locks.held(txn, &row).is_some_and(|mode| mode >= LockMode::NoKeyUpdate)
-            || self.locks.held(txn, &table) == Some(LockMode::Update);
-        if !locked && (self.locks.conflicts(txn, &table, LockMode::KeyShare) || self.locks.conflicts(txn, &row, LockMode::NoKeyUpdate)) {
+        let (table, row) = (Target::Table(storage_of(&write.key)), Target::Row(&write.key));
+        let locked = self.locks.held(txn, row).is_some_and(|mode| mode >= LockMode::NoKeyUpdate)
+            || self.locks.held(txn, table) == Some(LockMode::Update);
+        if !locked && (self.locks.conflicts(txn, table, LockMode::KeyShare) || self.locks.conflicts(txn, row, LockMode::NoKeyUpdate)) {
             return Err(serialization("could not serialize access: another transaction took the row's lock"));
         }
-        let seen = self.state.newest(&write.key).map_err(Refusal::Error)?;
-        let base = if seen.row.is_some() { seen.version } else { Version::ZERO };
+        let base = match absent {
+            true => Version::ZERO,
+            false => self.state.newest(&write.key).map_err(Refusal::Error)?.base(),
+        };
         if base == write.base || planted::active(Bug::ForgetLock) {
             return Ok(());
         }

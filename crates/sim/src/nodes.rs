@@ -2,9 +2,10 @@
 
 use crate::machine::{Birth, Factory, Fingerprint, Holdings, Machine, Start, address, sql_address};
 use base::{Now, Result, ShardId};
-use node::config::Sizes;
+use node::config::{EvidenceIdentity, Sizes};
 use node::event::{Effect, Event};
 use node::{Node, NodeConfig};
+use proof::{Hash, SigningSeed};
 use std::sync::Arc;
 use storage::log::{LogFiles, LogOptions};
 use storage::rows::RowStores;
@@ -14,6 +15,9 @@ const MEMORY_BYTES: u64 = 1024 * 1024;
 /// See `node::config::Sizes`.
 pub const COMMIT_BYTES_MAX: usize = 64 * 1024;
 pub const SEGMENT_BYTES: usize = 256 * 1024;
+
+/// What the nodes sign the ledger's evidence with.
+pub const EVIDENCE_SEED: [u8; 32] = [7; 32];
 
 pub struct Nodes;
 
@@ -34,6 +38,7 @@ impl Factory for Nodes {
             },
             memory_bytes: MEMORY_BYTES,
             sizes: Sizes { commit_bytes_max: COMMIT_BYTES_MAX, log: LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() } },
+            evidence: EvidenceIdentity { cluster: "simulated".to_owned(), seed: SigningSeed(EVIDENCE_SEED) },
         };
         Ok(Box::new(Simulated(Node::open(config, now, files, stores)?)))
     }
@@ -76,10 +81,19 @@ impl Machine for Simulated {
             let print = self.0.with_shard_mut(shard, |replica| {
                 let status = replica.status();
                 let hash = if status.rows { replica.state_hash().ok() } else { None };
-                hash.map(|hash| Fingerprint { shard, applied: status.applied, hash })
+                let evidence = replica.evidence();
+                // What is not recorded yet will be: until then it is at no version.
+                let applied = if evidence.as_ref().is_none_or(|evidence| evidence.idle) { status.applied } else { 0 };
+                let chain = evidence.map_or(0, |evidence| short(&evidence.chain));
+                hash.map(|hash| Fingerprint { shard, applied, hash: hash.rotate_left(1) ^ chain })
             });
             prints.extend(print.flatten());
         }
         prints
     }
+}
+
+fn short(hash: &Hash) -> u64 {
+    let Hash([a, b, c, d, e, f, g, h, ..]) = *hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }

@@ -11,7 +11,7 @@ use storage::rows::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, S
 type Map = BTreeMap<Bytes, Bytes>;
 type Undo = Vec<(Space, Bytes, Option<Bytes>)>;
 
-const SPACES: usize = 5;
+const SPACES: usize = 6;
 /// Rows that are added at once become durable in pieces of so many.
 const INGESTED_ROWS: usize = 256;
 
@@ -22,6 +22,7 @@ fn position(space: Space) -> usize {
         Space::Staged => 2,
         Space::Meta => 3,
         Space::Packed => 4,
+        Space::Evidence => 5,
     }
 }
 

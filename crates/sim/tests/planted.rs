@@ -111,3 +111,16 @@ fn a_transfer_that_is_booked_again_is_caught() {
 fn timestamps_against_the_order_of_an_account_are_caught() {
     with_ledger(ledger::Bug::ForgetOrder, &["ledger order", "books"]);
 }
+
+#[test]
+fn a_stream_of_changes_that_follows_timestamps_is_caught() {
+    with_ledger(ledger::Bug::FollowTimestamps, &["changes"]);
+}
+
+#[test]
+fn a_follower_that_leaves_a_batch_out_of_its_evidence_is_caught() {
+    plant(Some(Bug::ForgetRecord));
+    let verdict = caught("ledger", 40, false, &["replicas", "evidence", "errors"]);
+    plant(None);
+    println!("{verdict}");
+}

@@ -154,3 +154,9 @@ fn the_ledger_keeps_its_books() {
     passes("ledger", 1, 60);
     passes("ledger", 2, 60);
 }
+
+/// A replica was getting rows, lost power, and kept a log that nobody could read without the rows before it.
+#[test]
+fn a_transfer_of_rows_that_was_cut_off_begins_anew() {
+    passes("ledger", 500_346, 60);
+}

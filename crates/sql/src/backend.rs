@@ -15,7 +15,7 @@ use storage::access::{COMMIT_BYTES_MAX, Context, LogPosition, ReadSet, Request, 
 #[derive(Clone, Debug)]
 pub struct CommitPart {
     pub shard: ShardId,
-    pub writes: Vec<Write>,
+    pub writes: Arc<Vec<Write>>,
     pub reads: ReadSet,
     /// Parts staged before (see `Request::Stage`).
     pub parts: u32,

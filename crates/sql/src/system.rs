@@ -80,6 +80,9 @@ pub const SCRUB: SystemTable = SystemTable {
         ("pass_ended", TIMESTAMPTZ),
         // Chunks in which replicas differed
         ("differences", INT8),
+        // Rows of the ledger that were looked for in its evidence, and those that are not what was committed
+        ("recorded", INT8),
+        ("unrecorded", INT8),
         // How often this replica's rows were found damaged and fetched anew
         ("dropped", INT8),
         // The last finding

@@ -6,6 +6,7 @@
 use base::{Error, SchemaVersion, ShardId, SlotId, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub type Key = Bytes;
@@ -33,6 +34,10 @@ pub const DROP_KEY_PREFIX: &[u8] = b"\0\0\0\0drop";
 pub const CATALOG_KEY_PREFIX: &[u8] = b"\0\0\0\0catalog";
 /// In slot 0: this prefix and the oid of a sequence (4 bytes, big-endian): its state, kept by [`Request::Sequence`].
 pub const SEQUENCE_KEY_PREFIX: &[u8] = b"\0\0\0\0sequence";
+/// Written once, by the leader of a shard that was founded before there was evidence: its replicas keep evidence from this entry on.
+pub const EVIDENCE_KEY: &[u8] = b"\0\0\0\0evidence";
+/// Storages whose rows, once committed, never change and are recorded as the ledger's evidence: those of `ledger.transfers` and `ledger.entries`.
+pub const RECORDED_STORAGES: [StorageId; 2] = [StorageId(3), StorageId(4)];
 /// [`Write::base`] of a key that needs no lock of its own because another locked key guards it (an index entry is guarded by
 /// its row): not checked.
 pub const BASE_GUARDED: Version = Version::MAX;
@@ -190,9 +195,9 @@ pub enum Request {
     Stage { context: Context, part: u32, changes: Bytes },
     /// One-phase commit: the transaction wrote in this shard only. `parts`: how many were staged. Answer: [`Response::Committed`].
     /// Sent again after a lost answer it gives the same outcome.
-    Commit { context: Context, writes: Vec<Write>, reads: ReadSet, parts: u32 },
+    Commit { context: Context, writes: Arc<Vec<Write>>, reads: ReadSet, parts: u32 },
     /// First phase of a commit over several shards. Answer: [`Response::Prepared`].
-    Prepare { context: Context, writes: Vec<Write>, reads: ReadSet, parts: u32, participants: Vec<ShardId> },
+    Prepare { context: Context, writes: Arc<Vec<Write>>, reads: ReadSet, parts: u32, participants: Vec<ShardId> },
     /// Second phase: `Some(version)` commits at it, `None` aborts. Repeatable. Answer: [`Response::Done`].
     Decide { txn: TxnId, version: Option<Version> },
     /// What became of a transaction; with `refuse` a participant that has not prepared it logs that it never will.
@@ -213,6 +218,31 @@ pub enum Request {
     Clock,
     /// Every participant has logged the decision of this transaction: none will ask for it again. No answer.
     Settled { txn: TxnId },
+    /// Asks for evidence of what the shard committed. Answer: [`Response::Evidence`].
+    Evidence(EvidenceRequest),
+}
+
+/// What evidence is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EvidenceRequest {
+    /// A signed statement of all that was committed so far.
+    Checkpoint,
+    /// That a row is as it was committed, in the tree of this size (`None`: of a checkpoint signed now). Refused with `XX001` if it is not.
+    Inclusion { key: Key, size: Option<u64> },
+    /// That the newer tree (`None`: of a checkpoint signed now) continues the older one.
+    Consistency { older: u64, newer: Option<u64> },
+}
+
+/// The parts of a proof; the crate `proof` tells what they mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The record and its place, if one was asked for.
+    pub record: Option<(Bytes, u64)>,
+    pub path: Vec<[u8; 32]>,
+    /// A signed note, unless the caller named a size and so has one.
+    pub checkpoint: Option<String>,
+    /// The key, as text, with which this leader signs.
+    pub key: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,6 +294,7 @@ pub enum Response {
     Clock {
         version: Version,
     },
+    Evidence(Evidence),
     Done,
     Refused(Refusal),
 }

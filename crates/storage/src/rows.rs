@@ -24,10 +24,12 @@ pub enum Space {
     Meta,
     /// Of the parts of large transactions: runs of rows in the order of their keys, many in one value.
     Packed,
+    /// The ledger's evidence: tiles of the Merkle tree and the chain's batches.
+    Evidence,
 }
 
 impl Space {
-    pub const ALL: [Space; 5] = [Space::Current, Space::History, Space::Staged, Space::Meta, Space::Packed];
+    pub const ALL: [Space; 6] = [Space::Current, Space::History, Space::Staged, Space::Meta, Space::Packed, Space::Evidence];
 
     /// Stable: part of the on-disk format.
     pub fn number(self) -> usize {
@@ -37,6 +39,7 @@ impl Space {
             Space::Staged => 2,
             Space::Meta => 3,
             Space::Packed => 4,
+            Space::Evidence => 5,
         }
     }
 }

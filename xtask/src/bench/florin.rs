@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const READY_SECONDS_MAX: u64 = 60;
-const FIRST_PORT: u16 = 15_600;
+pub const FIRST_PORT: u16 = 15_600;
 /// Of a cluster beside another one.
 pub const SECOND_PORT: u16 = 15_640;
 
@@ -17,10 +17,11 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start(program: &Path, directory: &Path, nodes: u16) -> Result<Cluster, String> {
-        Cluster::start_at(program, directory, nodes, FIRST_PORT)
+        Cluster::start_at(program, directory, nodes, FIRST_PORT, &[])
     }
 
-    pub fn start_at(program: &Path, directory: &Path, nodes: u16, first_port: u16) -> Result<Cluster, String> {
+    /// `options`: more of `florin start`.
+    pub fn start_at(program: &Path, directory: &Path, nodes: u16, first_port: u16, options: &[&str]) -> Result<Cluster, String> {
         std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         let mode = if nodes == 1 { "single" } else { "3dc" };
         let data = |node: u16| directory.join(format!("node{node}"));
@@ -34,6 +35,7 @@ impl Cluster {
             let mut command = Command::new(program);
             command.args(["start", "--city", "amber", "--zone", &format!("a{}", node + 1), "--data"]).arg(data(node));
             command.args(["--listen", &format!("127.0.0.1:{listen}"), "--sql-listen", &format!("127.0.0.1:{sql}"), "--control", "stdin"]);
+            command.args(options);
             if node > 0 {
                 command.args(["--join", &join, "--token", &token, "--join-retry"]);
             }

@@ -3,7 +3,7 @@
 //! Florin runs as one node and as three nodes in one city; each round measures every work once, so ratios are of one run.
 
 use super::workloads::{Tool, Workload};
-use super::{Options, Side, florin, median, pgbench, postgres};
+use super::{Figure, Options, Side, florin, median, pgbench, postgres};
 use ledger::packed::{encode_accounts, encode_transfers};
 use ledger::{Account, Transfer};
 use std::path::Path;
@@ -13,6 +13,8 @@ use tokio_postgres::{Client, NoTls};
 
 const ACCOUNTS: u128 = 10_000;
 const BATCH: usize = 8_000;
+/// Of each node: the resident memory is to stay below 1 GiB.
+const MEMORY: &[&str] = &["--memory-mib", "512"];
 /// Batches that a client has on their way: one is made and sent while the other runs.
 const CLIENTS: usize = 2;
 const PEER: Workload = Workload {
@@ -21,24 +23,48 @@ const PEER: Workload = Workload {
     tool: Tool::Pgbench(&["-c", "16", "-j", "2", "-M", "prepared"], None),
     aim: 1.0,
 };
-const SINGLE: Workload = Workload {
-    name: "ledger-single",
-    what: "one transfer a call, 64 connections",
-    tool: Tool::Pgbench(SINGLES, Some(SINGLE_SCRIPT)),
-    aim: 10.0,
-};
+const SINGLE: Workload =
+    Workload { name: "ledger-single", what: "one transfer a call, 64 connections", tool: Tool::Ledger(Load::Singles), aim: 10.0 };
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Packed batches over all accounts.
+    Uniform,
+    /// Packed batches on one pair of accounts.
+    Hot,
+    /// One transfer a call.
+    Singles,
+}
+
+/// What `cargo xtask profile` knows of the ledger.
+pub const ROWS: &[Workload] = &[
+    Workload { name: "ledger", what: "packed batches of 8,000, 10,000 accounts", tool: Tool::Ledger(Load::Uniform), aim: 200.0 },
+    Workload { name: "ledger-hot", what: "packed batches of 8,000 on one hot pair", tool: Tool::Ledger(Load::Hot), aim: 200.0 },
+    SINGLE,
+];
 const SINGLES: &[&str] = &["-c", "64", "-j", "2", "-M", "prepared"];
 const SINGLE_SCRIPT: &str = "\\set a random(1, 10000)\n\\set b 1 + (:a + random(0, 9998)) % 10000\n\
 SELECT ledger.transfer(gen_random_uuid(), lpad(to_hex(:a::int), 32, '0')::uuid, lpad(to_hex(:b::int), 32, '0')::uuid, 1);\n";
 
+/// The movement as an application does it that has no ledger, a message for each statement.
+const STATEMENTS: Workload = Workload {
+    name: "ledger-statements",
+    what: "a movement as five statements on one hot pair, 16 clients, three nodes",
+    tool: Tool::Pgbench(&["-c", "16", "-j", "2", "-M", "prepared"], Some(STATEMENTS_SCRIPT)),
+    aim: 5.0,
+};
+const STATEMENTS_SCRIPT: &str = "BEGIN;\nUPDATE pgbench_accounts SET abalance = abalance - 1 WHERE aid = 1;\n\
+UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = 2;\n\
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, 2, 1, CURRENT_TIMESTAMP);\nCOMMIT;\n";
+
 /// What is measured in each round, with its aim: how many times the peer's transactions a second.
-const WORKS: [(&str, usize, f64); 6] = [
-    ("packed batches of 8,000, 10,000 accounts, one node", 0, 200.0),
-    ("the same on one hot pair, one node", 0, 200.0),
-    ("single transfers, 64 connections, one node", 0, 10.0),
-    ("packed batches of 8,000, 10,000 accounts, three nodes", 1, 120.0),
-    ("the same on one hot pair, three nodes", 1, 120.0),
-    ("single transfers, 64 connections, three nodes", 1, 10.0),
+const WORKS: [(&str, usize, Load, f64); 6] = [
+    ("packed batches of 8,000, 10,000 accounts, one node", 0, Load::Uniform, 200.0),
+    ("the same on one hot pair, one node", 0, Load::Hot, 200.0),
+    ("single transfers, 64 connections, one node", 0, Load::Singles, 10.0),
+    ("packed batches of 8,000, 10,000 accounts, three nodes", 1, Load::Uniform, 120.0),
+    ("the same on one hot pair, three nodes", 1, Load::Hot, 120.0),
+    ("single transfers, 64 connections, three nodes", 1, Load::Singles, 10.0),
 ];
 
 /// # Errors
@@ -48,32 +74,30 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
     let peer_cpu = || peer.cpu_seconds();
     let theirs = Side { port: peer.port(), user: "postgres", cpu: &peer_cpu };
     pgbench::load(theirs.port, theirs.user, options.scale)?;
-    let one = florin::Cluster::start_at(program, &directory.join("one"), 1, florin::SECOND_PORT)?;
-    let three = florin::Cluster::start(program, &directory.join("three"), 3)?;
+    let one = florin::Cluster::start_at(program, &directory.join("one"), 1, florin::SECOND_PORT, MEMORY)?;
+    let three = florin::Cluster::start_at(program, &directory.join("three"), 3, florin::FIRST_PORT, MEMORY)?;
     let clusters = [&one, &three];
     for cluster in clusters {
-        wait(open_books(cluster.port()))?;
+        prepare(cluster.port())?;
     }
+    pgbench::load(three.port(), "florin", options.scale)?;
+    let mut statements = [Vec::new(), Vec::new()];
     let mut tps = vec![Vec::new(); WORKS.len() + 1];
     let mut latency = vec![Vec::new(); WORKS.len() + 1];
     for _ in 0..options.rounds {
         let figure = pgbench::run(&PEER, &["-c", "16", "-j", "2", "-M", "prepared"], None, options, &theirs)?;
         tps[0].push(figure.tps);
         latency[0].push(figure.latency_ms);
-        for (at, (_, cluster, _)) in WORKS.iter().enumerate() {
+        for (at, (_, cluster, load, _)) in WORKS.iter().enumerate() {
             let cluster = clusters[*cluster];
-            let (rate, ms) = match at % 3 {
-                0 => wait(batches(cluster.port(), options.seconds, false))?,
-                1 => wait(batches(cluster.port(), options.seconds, true))?,
-                _ => {
-                    let cpu = || cluster.cpu_seconds();
-                    let ours = Side { port: cluster.port(), user: "florin", cpu: &cpu };
-                    let figure = pgbench::run(&SINGLE, SINGLES, Some(SINGLE_SCRIPT), options, &ours)?;
-                    (figure.tps, figure.latency_ms)
-                }
-            };
-            tps[at + 1].push(rate);
-            latency[at + 1].push(ms);
+            let cpu = || cluster.cpu_seconds();
+            let figure = drive(*load, options, &Side { port: cluster.port(), user: "florin", cpu: &cpu })?;
+            tps[at + 1].push(figure.tps);
+            latency[at + 1].push(figure.latency_ms);
+        }
+        let cpu = || three.cpu_seconds();
+        for (at, side) in [Side { port: three.port(), user: "florin", cpu: &cpu }, Side { ..theirs }].iter().enumerate() {
+            statements[at].push(super::drive(&STATEMENTS, options, side, 0)?.tps);
         }
     }
     let mut said =
@@ -84,7 +108,7 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
         median(tps[0].clone()),
         median(latency[0].clone())
     ));
-    for (at, (what, _, aim)) in WORKS.iter().enumerate() {
+    for (at, (what, _, _, aim)) in WORKS.iter().enumerate() {
         let ratios: Vec<f64> = tps[at + 1].iter().zip(&tps[0]).map(|(ours, theirs)| ours / theirs).collect();
         let (low, high) = ratios.iter().fold((f64::MAX, 0.0f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
         let rate = median(tps[at + 1].clone());
@@ -94,16 +118,42 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
             rate / median(tps[0].clone()),
         ));
     }
+    let [ours, others] = statements.map(median);
+    said.push_str(&format!(
+        "| {}: {ours:.0} against {others:.0} | {ours:.0} | | {:.1} times the same there | {} |\n",
+        STATEMENTS.what,
+        ours / others,
+        STATEMENTS.aim
+    ));
     for (name, cluster) in [("one node", &one), ("three nodes", &three)] {
         let peaks: Vec<String> = cluster.memory_peak().iter().map(|mib| format!("{mib:.0}")).collect();
         said.push_str(&format!("\nPeak memory, {name}: {} MiB.\n", peaks.join(", ")));
-        let findings = pgbench::sql(cluster.port(), "florin", "SELECT ledger.audit()")?;
-        said.push_str(&format!(
-            "`ledger.audit()`, {name}: {}.\n",
-            if findings.trim().is_empty() { "no findings" } else { findings.trim() }
-        ));
+        let start = Instant::now();
+        let audit = match pgbench::sql(cluster.port(), "florin", "SELECT ledger.audit()") {
+            Ok(findings) if findings.trim().is_empty() => format!("no findings in {:.1} s", start.elapsed().as_secs_f64()),
+            Ok(findings) => findings.trim().to_owned(),
+            Err(error) => format!("did not end: {error}"),
+        };
+        said.push_str(&format!("`ledger.audit()`, {name}: {audit}.\n"));
     }
     Ok(said)
+}
+
+/// Opens the accounts.
+pub fn prepare(port: u16) -> Result<(), String> {
+    wait(open_books(port))
+}
+
+/// Runs a load for `options.seconds`; a transaction is a transfer here.
+pub fn drive(load: Load, options: &Options, side: &Side) -> Result<Figure, String> {
+    if load == Load::Singles {
+        return pgbench::run(&SINGLE, SINGLES, Some(SINGLE_SCRIPT), options, side);
+    }
+    let before = (side.cpu)();
+    let start = Instant::now();
+    let (done, latency_ms) = wait(batches(side.port, options.seconds, load == Load::Hot))?;
+    let tps = done / start.elapsed().as_secs_f64();
+    Ok(Figure::new(tps, latency_ms, done, &before, &(side.cpu)()))
 }
 
 fn wait<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
@@ -152,10 +202,9 @@ async fn send(client: &Client, statement: &tokio_postgres::Statement, packed: &[
     }
 }
 
-/// Transfers a second and the mean latency of a batch in milliseconds.
+/// Transfers that were booked and the mean latency of a batch in milliseconds.
 async fn batches(port: u16, seconds: u64, hot: bool) -> Result<(f64, f64), String> {
-    let start = Instant::now();
-    let end = start + Duration::from_secs(seconds);
+    let end = Instant::now() + Duration::from_secs(seconds);
     let mut tasks = Vec::new();
     for number in 0..CLIENTS {
         let client = connect(port).await?;
@@ -179,7 +228,7 @@ async fn batches(port: u16, seconds: u64, hot: bool) -> Result<(f64, f64), Strin
         done += batches;
         spent += ms;
     }
-    Ok(((done * BATCH) as f64 / start.elapsed().as_secs_f64(), spent / done as f64))
+    Ok(((done * BATCH) as f64, spent / done as f64))
 }
 
 /// Time-ordered ids, as clients make them, and accounts drawn uniformly.

@@ -7,7 +7,7 @@
 mod failover;
 pub(crate) mod florin;
 mod idle;
-mod ledger;
+pub mod ledger;
 mod overload;
 mod pgbench;
 mod postgres;
@@ -182,7 +182,9 @@ fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &O
                 notes.push((outcome.note, outcome.broken));
                 outcome.figures
             }),
-            Tool::Pgbench(..) | Tool::Sysbench(_) => alternate(options, &sides, |side, round| drive(row, options, side, round)),
+            Tool::Pgbench(..) | Tool::Sysbench(_) | Tool::Ledger(_) => {
+                alternate(options, &sides, |side, round| drive(row, options, side, round))
+            }
         };
         report.row(row, outcome);
     }
@@ -200,6 +202,7 @@ pub(crate) fn prepare(row: &Workload, options: &Options, side: &Side) -> Result<
         Tool::Pgbench(..) => pgbench::load(side.port, side.user, options.scale).map(drop),
         Tool::Sysbench(_) => sysbench::prepare(side),
         Tool::Tpcc => tpcc::prepare(side, options.warehouses),
+        Tool::Ledger(_) => ledger::prepare(side.port),
     }
 }
 
@@ -209,6 +212,7 @@ pub(crate) fn drive(row: &Workload, options: &Options, side: &Side, round: usize
         Tool::Pgbench(arguments, script) => pgbench::run(row, arguments, script, options, side),
         Tool::Sysbench(test) => sysbench::run(test, options, side),
         Tool::Tpcc => tpcc::drive(side, options, round),
+        Tool::Ledger(load) => ledger::drive(load, options, side),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The workloads: one row of the table each, the same for both sides.
 
+use super::ledger;
+
 /// What makes the load.
 pub enum Tool {
     /// Arguments, and a script instead of pgbench's own.
@@ -8,6 +10,8 @@ pub enum Tool {
     Sysbench(&'static str),
     /// Our own driver, on its own tables.
     Tpcc,
+    /// The ledger: which of its loads. It has no peer that speaks the same.
+    Ledger(ledger::Load),
 }
 
 pub struct Workload {

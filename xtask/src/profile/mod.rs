@@ -9,7 +9,7 @@ mod layers;
 mod stacks;
 
 use crate::bench::workloads::{self, Workload};
-use crate::bench::{self, Side, florin, process};
+use crate::bench::{self, Side, florin, ledger, process};
 use crate::release;
 use costs::Costs;
 use stacks::Stacks;
@@ -40,6 +40,7 @@ struct Options {
     sizes: bench::Options,
     /// Samples a second.
     frequency: u32,
+    nodes: u16,
     /// All nodes, instead of the one that leads.
     all: bool,
     program: Option<PathBuf>,
@@ -61,11 +62,12 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<String, String> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let rows = || workloads::ALL.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    let all = || workloads::ALL.iter().chain(ledger::ROWS);
+    let rows = || all().map(|row| row.name).collect::<Vec<_>>().join(", ");
     let sizes = bench::Options::default().lasting(10);
     let row = arguments.first().ok_or_else(|| format!("which row? {}", rows()))?;
-    let row = workloads::ALL.iter().find(|known| known.name == *row).ok_or_else(|| format!("{row:?} is no row with a load: {}", rows()))?;
-    let mut options = Options { row, sizes, frequency: 499, all: false, program: None, out: None };
+    let row = all().find(|known| known.name == *row).ok_or_else(|| format!("{row:?} is no row with a load: {}", rows()))?;
+    let mut options = Options { row, sizes, frequency: 499, nodes: 3, all: false, program: None, out: None };
     let mut rest = arguments[1..].iter();
     while let Some(argument) = rest.next() {
         let mut number =
@@ -75,10 +77,15 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
             "--scale" => options.sizes.scale = number()?,
             "--warehouses" => options.sizes.warehouses = number()?,
             "--frequency" => options.frequency = number()?,
+            "--nodes" => options.nodes = u16::try_from(number()?).map_err(|_| "--nodes: at most 65535")?,
             "--all" => options.all = true,
             "--program" => options.program = Some(rest.next().map(PathBuf::from).ok_or("--program needs a path")?),
             "--out" => options.out = Some(rest.next().map(PathBuf::from).ok_or("--out needs a path")?),
-            other => return Err(format!("{other:?} is no option: --seconds, --scale, --warehouses, --frequency, --all, --program, --out")),
+            other => {
+                return Err(format!(
+                    "{other:?} is no option: --seconds, --scale, --warehouses, --frequency, --nodes, --all, --program, --out"
+                ));
+            }
         }
     }
     Ok(options)
@@ -106,7 +113,7 @@ fn profile(root: &Path, directory: &Path, options: &Options) -> Result<String, S
         Some(program) => program.clone(),
         None => release::program(root)?,
     };
-    let cluster = florin::Cluster::start(&program, &directory.join("florin"), 3)?;
+    let cluster = florin::Cluster::start(&program, &directory.join("florin"), options.nodes)?;
     let cpu = || cluster.cpu_seconds();
     let side = Side { port: cluster.port(), user: "florin", cpu: &cpu };
     bench::prepare(options.row, &options.sizes, &side)?;

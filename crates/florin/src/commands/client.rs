@@ -29,10 +29,14 @@ pub fn query(connection: &Connection, sql: &str) -> Result<Vec<SimpleQueryRow>> 
         .enable_all()
         .build()
         .map_err(|error| Error::internal(format!("the runtime could not be started: {error}")))?;
-    runtime.block_on(run(connection, sql))
+    runtime.block_on(ask(connection, sql))
 }
 
-async fn run(connection: &Connection, sql: &str) -> Result<Vec<SimpleQueryRow>> {
+/// The same where a runtime is there.
+///
+/// # Errors
+/// As [`query`].
+pub async fn ask(connection: &Connection, sql: &str) -> Result<Vec<SimpleQueryRow>> {
     let options = connection.options()?;
     let client = options.connect().await.map_err(with_password_hint)?;
     let answer = client.simple_query(sql).await.map_err(|error| florin_client::told(&error))?;

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Address at which clients reach this node, if it is not the one it listens on
     #[arg(long, value_name = "ADDRESS")]
     sql_advertise: Option<String>,
-    /// Address for /health, /metrics and /status; a loopback address, or `none`
+    /// IP address and port for the ledger over HTTP (/v1), /health, /metrics and /status, or `none`
     #[arg(long, default_value = "none", value_name = "ADDRESS")]
     http: String,
     /// City in which this node stands

@@ -43,6 +43,33 @@ fn malformed_truncated_and_oversized_messages_end_only_their_own_connection() {
 }
 
 #[test]
+fn what_is_no_http_is_told_so_and_the_node_goes_on() {
+    let scratch = Scratch::new("http");
+    let mut node = Node::start(&scratch.path("data"), &["--http", "127.0.0.1:0"]);
+    let address = node.http.expect("it was started with --http");
+    for bytes in [
+        &b"\0\0\0\x08\x04\xd2\x16\x2f\r\n\r\n"[..],
+        b"\xff\xff\r\n\r\n",
+        b"GET / HTTP/1.1\r\n: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut stranger = TcpStream::connect(address).expect("it listens");
+        stranger.write_all(bytes).expect("it reads");
+        let mut said = Vec::new();
+        stranger.read_to_end(&mut said).expect("it answers and closes");
+        assert!(said.starts_with(b"HTTP/1.1 400 Bad Request\r\n"), "{bytes:?} is answered by {said:?}");
+    }
+    // What begins as TLS does, and is none.
+    let mut stranger = TcpStream::connect(address).expect("it listens");
+    stranger.write_all(b"\x16\x03\x01\0\x05hello").expect("it reads");
+    let mut said = Vec::new();
+    // It may be closed with what it sent unread.
+    drop(stranger.read_to_end(&mut said));
+    assert!(!said.starts_with(b"HTTP"));
+    node.check();
+}
+
+#[test]
 fn values_that_are_not_utf8_are_refused_and_the_session_goes_on() {
     let scratch = Scratch::new("utf8");
     let node = Node::start(&scratch.path("data"), &[]);

@@ -36,6 +36,8 @@ pub struct Node {
     child: Child,
     pub sql: SocketAddr,
     pub nodes: SocketAddr,
+    /// If it was started with `--http`.
+    pub http: Option<SocketAddr>,
 }
 
 /// `florin` with these arguments.
@@ -85,7 +87,8 @@ impl Node {
             panic!("the node did not start: {}", std::fs::read_to_string(data.with_extension("log")).unwrap_or_default())
         });
         let address = |name: &str| said["ready"][name].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Node { sql: address("sql_address"), nodes: address("address"), child }
+        let http = said["ready"]["http_address"].as_str().and_then(|text| text.parse().ok());
+        Node { http, sql: address("sql_address"), nodes: address("address"), child }
     }
 
     /// One statement in a session of its own: rows as text, or the SQLSTATE and message of its error.

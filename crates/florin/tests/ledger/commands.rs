@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 const CASH: &str = "00000000-0000-0000-0000-0000000000a1";
 const ADA: &str = "00000000-0000-0000-0000-0000000000b2";
 
-struct Teller<'a>(&'a Node);
+pub struct Teller<'a>(pub &'a Node);
 
 impl Teller<'_> {
     fn run(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
@@ -23,7 +23,7 @@ impl Teller<'_> {
         (status.code().expect("it ends by itself"), text(stdout), text(stderr))
     }
 
-    fn done(&self, arguments: &[&str]) -> String {
+    pub fn done(&self, arguments: &[&str]) -> String {
         let (code, said, error) = self.run(arguments, "");
         assert_eq!(code, 0, "{arguments:?}: {error}");
         said
@@ -34,7 +34,7 @@ impl Teller<'_> {
     }
 
     /// The exit code and what it says on standard error.
-    fn refused(&self, arguments: &[&str]) -> (i32, String) {
+    pub fn refused(&self, arguments: &[&str]) -> (i32, String) {
         let (code, _, error) = self.run(arguments, "");
         (code, error)
     }

@@ -5,7 +5,9 @@
 mod cable;
 mod client;
 mod commands;
+mod http;
 #[path = "../bad_input/node.rs"]
 #[allow(dead_code, reason = "shared with the tests of bad input, which need more of it")]
 mod node;
+mod proofs;
 mod python;

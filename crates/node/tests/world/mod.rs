@@ -2,9 +2,10 @@
 
 use base::locality::LocalityMode;
 use base::{Error, Locality, Mono, NodeId, Now, SessionId, ShardId, Wall};
-use node::config::NodeConfig;
+use node::config::{EvidenceIdentity, NodeConfig};
 use node::event::{DiskError, Effect, Event, Report, TICK_MICROS};
 use node::{Node, Peer, Start};
+use proof::SigningSeed;
 use sql::client::{ClientRequest, ClientResponse};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -155,6 +156,7 @@ impl World {
             start,
             memory_bytes: 64 << 20,
             sizes: node::config::Sizes::default(),
+            evidence: EvidenceIdentity { cluster: "world".to_owned(), seed: SigningSeed([7; 32]) },
         };
         let node = Node::open(config, self.now, &machine.disk, machine.rows.clone()).expect("the node opens");
         machine.node = Some(node);

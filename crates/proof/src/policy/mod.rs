@@ -64,6 +64,11 @@ impl Policy {
         Ok(Policy { logs, witnesses, quorum })
     }
 
+    /// The keys of the logs.
+    pub fn logs(&self) -> &[VerifierKey] {
+        &self.logs
+    }
+
     /// Reads a signed checkpoint and believes it if the log and enough witnesses signed it. Signatures by unknown keys are ignored, as
     /// signed-note demands.
     ///

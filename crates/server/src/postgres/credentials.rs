@@ -10,6 +10,7 @@ use pgwire::api::auth::sasl::scram::{ScramSecret, ScramServerAuth, ScramServerAu
 use pgwire::error::PgWireError;
 use sql::catalog::Catalog;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -79,11 +80,13 @@ impl Credentials {
             )
             .with_hint("on the machine itself run: ALTER ROLE florin PASSWORD '...'"));
         }
-        let verifier = catalog.roles.get(user).and_then(|role| role.scram.as_deref()).and_then(parse_verifier);
+        // A role that may not log in is none here, whatever password it has.
+        let role = catalog.roles.get(user).filter(|role| role.login);
+        let verifier = role.and_then(|role| role.scram.as_deref()).and_then(parse_verifier);
         Ok(Method::Scram(verifier.unwrap_or_else(|| self.mock(user))))
     }
 
-    /// A verifier that no password fits, so that a client cannot tell a missing role from a wrong password.
+    /// A verifier that no password fits, so that a client cannot tell a missing role, or one that may not log in, from a wrong password.
     fn mock(&self, user: &str) -> ScramSecret {
         let mut seed = self.mock_key.to_vec();
         seed.extend_from_slice(user.as_bytes());
@@ -107,6 +110,36 @@ fn parse_verifier(text: &str) -> Option<ScramSecret> {
         return None;
     }
     Some(ScramSecret::Verifier { salt, iterations: iterations.parse().ok()?, stored_key, server_key })
+}
+
+/// What is stored of a password, for those who hand over the password itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verifier {
+    salt: Vec<u8>,
+    iterations: NonZeroU32,
+    stored_key: Vec<u8>,
+}
+
+impl Verifier {
+    /// # Errors
+    /// If it is damaged.
+    pub fn of(secret: ScramSecret) -> Result<Verifier> {
+        let damaged = || Error::internal("a role's verifier is damaged");
+        let ScramSecret::Verifier { salt, iterations, stored_key, .. } = secret else { return Err(damaged()) };
+        let iterations = u32::try_from(iterations).ok().and_then(NonZeroU32::new).ok_or_else(damaged)?;
+        Ok(Verifier { salt, iterations, stored_key })
+    }
+
+    /// True if it is this password's (RFC 5802, section 3). Costs thousands of hashes.
+    pub fn fits(&self, password: &str) -> bool {
+        let mut salted = [0; KEY_BYTES];
+        ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA256, self.iterations, &self.salt, password.as_bytes(), &mut salted);
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &salted);
+        let client_key = ring::hmac::sign(&key, b"Client Key");
+        let stored = sha256(client_key.as_ref());
+        // All bytes are compared, so that the time taken tells nothing about where they differ.
+        stored.len() == self.stored_key.len() && stored.iter().zip(&self.stored_key).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+    }
 }
 
 /// One client's exchange (RFC 5802), between its first message and its proof.
@@ -205,6 +238,27 @@ mod tests {
         credentials.publish(catalog(Some(&verifier)));
         assert!(matches!(credentials.method("florin", LOOPBACK).await, Ok(Method::Scram(_))));
         assert!(matches!(credentials.method("nobody", LOOPBACK).await, Ok(Method::Scram(_))));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_may_not_log_in_has_no_password_that_fits() {
+        let mut catalog = Catalog::clone(&catalog(Some(&sql::scram::verifier("pencil", b"0123456789abcdef"))));
+        let florin = Role::clone(&catalog.roles["florin"]);
+        catalog.roles.insert("clerk".into(), Arc::new(Role { name: "clerk".into(), login: false, ..florin }));
+        let credentials = Credentials::new();
+        credentials.publish(Arc::new(catalog));
+        for (role, fits) in [("florin", true), ("clerk", false), ("nobody", false)] {
+            let Ok(Method::Scram(secret)) = credentials.method(role, LOOPBACK).await else { panic!("{role} must prove a password") };
+            assert_eq!(Verifier::of(secret).expect("sound").fits("pencil"), fits, "{role}");
+        }
+    }
+
+    #[test]
+    fn a_verifier_fits_its_password_only() {
+        let text = sql::scram::verifier("pencil", b"0123456789abcdef");
+        let verifier = Verifier::of(parse_verifier(&text).expect("well-formed")).expect("sound");
+        assert!(verifier.fits("pencil"));
+        assert!(!verifier.fits("pencil ") && !verifier.fits(""));
     }
 
     #[test]

@@ -107,6 +107,25 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// A client's place among those that the node serves, given back when it is dropped.
+pub struct Place(Arc<SqlServer>);
+
+impl Place {
+    /// # Errors
+    /// `53300` if there are too many clients already.
+    pub fn take(server: &Arc<SqlServer>) -> Result<Place> {
+        server.admit()?;
+        server.admitted.fetch_add(1, Ordering::AcqRel);
+        Ok(Place(Arc::clone(server)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.admitted.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl SqlServer {
     pub fn new(
         inbox: Arc<Inbox>,

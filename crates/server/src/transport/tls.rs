@@ -80,18 +80,26 @@ pub fn joiner(ca_fingerprint: [u8; 32]) -> Result<ClientConfig> {
     Ok(config)
 }
 
-/// For clients of PostgreSQL's protocol: TLS 1.2 as well, no client certificates.
+/// Application protocol (ALPN) of PostgreSQL's clients and of HTTP's.
+pub const POSTGRESQL: &[u8] = b"postgresql";
+pub const HTTP: &[u8] = b"http/1.1";
+
+/// For clients of one of these protocols: TLS 1.2 as well, no client certificates.
 ///
 /// # Errors
 /// If the key does not fit the certificate.
-pub fn for_clients(chain: Vec<CertificateDer<'static>>, key: rustls::pki_types::PrivateKeyDer<'static>) -> Result<ServerConfig> {
+pub fn for_clients(
+    chain: Vec<CertificateDer<'static>>,
+    key: rustls::pki_types::PrivateKeyDer<'static>,
+    protocol: &[u8],
+) -> Result<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(faulty)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(faulty)?;
-    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 

@@ -49,7 +49,7 @@ fn world_near(password: bool, connections_max: usize, near: Option<Handle>) -> W
     credentials.publish(Arc::new(catalog));
     let authority = ClusterKeys::make().expect("keys");
     let (chain, key) = authority.issue(base::NodeId(1), &[]).and_then(|keys| keys.parse()).expect("keys");
-    let acceptor = TlsAcceptor::from(Arc::new(tls::for_clients(chain, key).expect("sound")));
+    let acceptor = TlsAcceptor::from(Arc::new(tls::for_clients(chain, key, tls::POSTGRESQL).expect("sound")));
     let gate = watch::Sender::new(false);
     let seen = fake::start(Arc::clone(&inbox));
     let server = SqlServer::new(inbox, credentials, Some(acceptor), Arc::default(), gate.subscribe(), connections_max).serve_on(near);

@@ -109,10 +109,10 @@ impl Bank {
                 if self.prng.one_in(3) {
                     client.step = Step::Prepare;
                     let participants = vec![SHARD, ShardId(1)];
-                    client.request = Request::Prepare { context, writes, reads, parts: 0, participants };
+                    client.request = Request::Prepare { context, writes: writes.into(), reads, parts: 0, participants };
                 } else {
                     client.step = Step::Commit;
-                    client.request = Request::Commit { context, writes, reads, parts: 0 };
+                    client.request = Request::Commit { context, writes: writes.into(), reads, parts: 0 };
                 }
                 true
             }

@@ -82,12 +82,13 @@ pub fn n(id: u32) -> NodeId {
 }
 
 pub fn key(name: &str) -> Key {
-    let mut key = 7u32.to_be_bytes().to_vec();
+    let mut key = TABLE.0.to_be_bytes().to_vec();
     key.extend_from_slice(name.as_bytes());
     Key::from(key)
 }
 
-pub const TABLE: StorageId = StorageId(7);
+/// Its rows are recorded as the ledger's are, so that every test here is one of the evidence, too.
+pub const TABLE: StorageId = RECORDED_STORAGES[0];
 
 pub fn put(name: &str, row: &str, base: Version) -> Write {
     Write { key: key(name), row: Some(Row::copy_from_slice(row.as_bytes())), base }
@@ -154,6 +155,7 @@ impl Cluster {
         config.bootstrap = member.bootstrap.clone();
         config.active_bytes_max = active;
         config.outcomes_max = outcomes_max;
+        config.signing = Some(proof::SigningSeed([node.0 as u8; 32]));
         let log = (member.boot > 1).then(|| member.disk.log.clone());
         let store = member.rows.open(SHARD).unwrap();
         member.shard = Some(Shard::open(config, now, log, store).unwrap());
@@ -174,6 +176,12 @@ impl Cluster {
         self.crash(node);
         let member = self.members.get_mut(&node).unwrap();
         (member.disk, member.rows, member.bootstrap, member.boot) = (Disk::default(), MemoryRows::new(), None, 0);
+    }
+
+    /// The process dies in the middle of a transfer: what rows there were is given up, what comes instead is not whole, and the log is there.
+    pub fn lose_rows(&mut self, node: NodeId) {
+        self.crash(node);
+        self.members.get_mut(&node).unwrap().rows = MemoryRows::new();
     }
 
     /// What recovery says of a log that is damaged in its middle.
@@ -401,7 +409,7 @@ impl Cluster {
     pub fn scan(&mut self, node: NodeId, snapshot: Snapshot, reverse: bool, page: u32) -> Vec<(String, String)> {
         let mut context = self.txn();
         context.snapshot = snapshot;
-        let mut range = KeyRange { start: key(""), end: Key::from(8u32.to_be_bytes().to_vec()) };
+        let mut range = KeyRange { start: key(""), end: Key::from((TABLE.0 + 1).to_be_bytes().to_vec()) };
         let mut all = Vec::new();
         loop {
             let request = Request::Scan { context: context.clone(), range: range.clone(), reverse, rows_max: page };
@@ -420,13 +428,16 @@ impl Cluster {
     /// All replicas with rows show the same.
     pub fn assert_equal(&mut self) {
         let members = self.leaders().first().map(|leader| self.shard(*leader).members());
-        let mut hashes = BTreeMap::new();
+        let (mut hashes, mut evidence) = (BTreeMap::new(), Vec::new());
         for (node, member) in &mut self.members {
             if let Some(shard) = &mut member.shard
                 && shard.status().rows
                 && members.as_ref().is_none_or(|members| members.voters.contains(node))
             {
                 hashes.insert(*node, shard.state_hash().unwrap());
+                evidence.extend(
+                    shard.evidence().filter(|evidence| evidence.idle).map(|evidence| (evidence.size, evidence.root, evidence.chain)),
+                );
             }
         }
         let distinct: BTreeSet<u64> = hashes.values().copied().collect();
@@ -437,6 +448,7 @@ impl Cluster {
             }
         }
         assert_eq!(distinct.len(), 1, "replicas differ: {hashes:?}");
+        assert!(evidence.windows(2).all(|pair| pair[0] == pair[1]), "replicas recorded different things: {evidence:?}");
     }
 
     pub fn control(&mut self, node: NodeId, control: Control) {
@@ -445,7 +457,7 @@ impl Cluster {
 }
 
 pub fn commit_request(context: &Context, writes: Vec<Write>) -> Request {
-    Request::Commit { context: context.clone(), writes, reads: ReadSet::default(), parts: 0 }
+    Request::Commit { context: context.clone(), writes: writes.into(), reads: ReadSet::default(), parts: 0 }
 }
 
 pub fn read_request(context: &Context, name: &str, lock: Option<LockMode>) -> Request {

@@ -293,7 +293,7 @@ fn two_phase_commits_survive_the_leader_between_the_phases() {
     let context = cluster.txn();
     let prepare = Request::Prepare {
         context: context.clone(),
-        writes: vec![put("a", "1", Version::ZERO)],
+        writes: vec![put("a", "1", Version::ZERO)].into(),
         reads: ReadSet::default(),
         parts: 0,
         participants: vec![SHARD, base::ShardId(1)],

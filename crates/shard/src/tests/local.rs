@@ -208,7 +208,7 @@ fn serializable_transactions_do_not_both_commit_on_what_the_other_changed() {
         let base = cluster.get(node, write).unwrap().version;
         let reads = ReadSet { keys: vec![key(read)], ..ReadSet::default() };
         let writes = vec![put(write, "0", base)];
-        cluster.call(node, Request::Commit { context, writes, reads, parts: 0 })
+        cluster.call(node, Request::Commit { context, writes: writes.into(), reads, parts: 0 })
     };
     assert!(matches!(commit("a", "b"), Response::Committed { .. }));
     assert_eq!(refused_with(&commit("b", "a")), "40001");
@@ -229,7 +229,7 @@ fn a_range_that_got_a_row_refuses_its_serializable_reader() {
         let ranges = vec![KeyRange { start: key("j"), end: key("z") }];
         let reads = ReadSet { ranges, ..ReadSet::default() };
         let writes = vec![put(if flush { "q" } else { "r" }, "0", Version::ZERO)];
-        let refused = cluster.call(node, Request::Commit { context, writes, reads, parts: 0 });
+        let refused = cluster.call(node, Request::Commit { context, writes: writes.into(), reads, parts: 0 });
         assert_eq!(refused_with(&refused), "40001");
     }
 }
@@ -242,7 +242,7 @@ fn a_prepared_row_makes_its_readers_wait_for_the_decision() {
     let context = cluster.txn();
     let prepare = Request::Prepare {
         context: context.clone(),
-        writes: vec![put("a", "2", base)],
+        writes: vec![put("a", "2", base)].into(),
         reads: ReadSet::default(),
         parts: 0,
         participants: vec![SHARD, base::ShardId(1)],
@@ -283,7 +283,7 @@ fn an_aborted_prepare_leaves_nothing() {
     let context = cluster.txn();
     let prepare = Request::Prepare {
         context: context.clone(),
-        writes: vec![put("a", "2", Version::ZERO)],
+        writes: vec![put("a", "2", Version::ZERO)].into(),
         reads: ReadSet::default(),
         parts: 0,
         participants: vec![SHARD],
@@ -311,7 +311,7 @@ fn staged_parts_appear_together_with_their_commit() {
     }
     assert_eq!(cluster.row(node, "k5").as_deref(), Some("old"));
     cluster.jobs_held = true;
-    let commit = Request::Commit { context: context.clone(), writes: Vec::new(), reads: ReadSet::default(), parts: 4 };
+    let commit = Request::Commit { context: context.clone(), writes: Default::default(), reads: ReadSet::default(), parts: 4 };
     assert!(matches!(cluster.call(node, commit), Response::Committed { .. }));
     for moved in [false, true] {
         if moved {
@@ -348,7 +348,7 @@ fn a_part_that_came_too_early_waits_for_its_predecessor() {
     assert_eq!(cluster.call(node, stage(1, "a")), Response::Done);
     assert_eq!(cluster.call(node, stage(2, "b")), Response::Done);
     assert_eq!(cluster.call(node, stage(2, "b")), Response::Done, "it is there already");
-    let commit = Request::Commit { context: context.clone(), writes: Vec::new(), reads: ReadSet::default(), parts: 3 };
+    let commit = Request::Commit { context: context.clone(), writes: Default::default(), reads: ReadSet::default(), parts: 3 };
     assert!(matches!(cluster.call(node, commit), Response::Committed { .. }));
     for _ in 0..20 {
         let rows = [("a".to_string(), "part 1".to_string()), ("b".to_string(), "part 2".to_string())];
@@ -409,7 +409,7 @@ fn what_is_written_after_staging_stands_above_it() {
     let (mut cluster, node) = one();
     let context = staged_and_written_again(&mut cluster, node);
     let writes = vec![put("b", "last", BASE_GUARDED), Write { key: key("c"), row: None, base: BASE_GUARDED }];
-    let commit = Request::Commit { context, writes, reads: ReadSet::default(), parts: 1 };
+    let commit = Request::Commit { context, writes: writes.into(), reads: ReadSet::default(), parts: 1 };
     let Response::Committed { version } = cluster.call(node, commit) else { panic!("committed") };
     // Rows of the layer change before it is moved, and while memory still has the change, and after that is flushed.
     let deletion = Write { key: key("a"), row: None, base: version };
@@ -453,7 +453,7 @@ fn commit_staged(cluster: &mut Cluster, node: base::NodeId, changes: &BTreeMap<S
         let staged = Request::Stage { context: context.clone(), part, changes: packed(writes) };
         assert_eq!(cluster.call(node, staged), Response::Done);
     }
-    let commit = Request::Commit { context, writes: Vec::new(), reads: ReadSet::default(), parts: 2 };
+    let commit = Request::Commit { context, writes: Default::default(), reads: ReadSet::default(), parts: 2 };
     match cluster.call(node, commit) {
         Response::Committed { version } => version,
         other => panic!("{other:?}"),

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod cluster;
+mod evidence;
 mod failover;
 mod fuzz;
 mod local;

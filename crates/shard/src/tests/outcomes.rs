@@ -19,7 +19,7 @@ fn forgetful() -> (Cluster, NodeId) {
 fn prepare(context: &Context, name: &str) -> Request {
     Request::Prepare {
         context: context.clone(),
-        writes: vec![put(name, "1", Version::ZERO)],
+        writes: vec![put(name, "1", Version::ZERO)].into(),
         reads: ReadSet::default(),
         parts: 0,
         participants: vec![SHARD, base::ShardId(1)],
@@ -133,7 +133,7 @@ fn after_a_crash(isolation: Isolation, change: impl Fn(&mut Cluster, NodeId)) ->
     let new = cluster.leader();
     change(&mut cluster, new);
     let reads = ReadSet { locked: vec![(key("shared"), seen)], ..ReadSet::default() };
-    cluster.call(new, Request::Commit { context, writes: vec![put("written", "1", Version::ZERO)], reads, parts: 0 })
+    cluster.call(new, Request::Commit { context, writes: vec![put("written", "1", Version::ZERO)].into(), reads, parts: 0 })
 }
 
 #[test]
@@ -165,6 +165,6 @@ fn a_transaction_that_only_locked_hears_that_its_locks_were_lost() {
     let new = cluster.leader();
     cluster.put(new, "shared", "2");
     let reads = ReadSet { locked: vec![(key("shared"), seen)], ..ReadSet::default() };
-    let refused = cluster.call(new, Request::Commit { context, writes: Vec::new(), reads, parts: 0 });
+    let refused = cluster.call(new, Request::Commit { context, writes: Default::default(), reads, parts: 0 });
     assert_eq!(refused_with(&refused), "40001");
 }

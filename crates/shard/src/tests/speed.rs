@@ -83,7 +83,9 @@ fn time_of_one_read_lock_and_commit() {
     for n in 0..ROWS {
         let context = bench.context();
         let writes = vec![Write { key: key(n), row: Some(row.clone()), base: Version::ZERO }];
-        let Response::Committed { version } = bench.ask(Request::Commit { context, writes, reads: ReadSet::default(), parts: 0 }) else {
+        let Response::Committed { version } =
+            bench.ask(Request::Commit { context, writes: writes.into(), reads: ReadSet::default(), parts: 0 })
+        else {
             panic!()
         };
         versions[n as usize] = version;
@@ -105,7 +107,9 @@ fn time_of_one_read_lock_and_commit() {
         bench.ask(Request::Read { context: context.clone(), reads, wait: LockWait::Wait(None) });
         context.holds_locks = true;
         let writes = vec![Write { key: key(n), row: Some(row.clone()), base: versions[n as usize] }];
-        let Response::Committed { version } = bench.ask(Request::Commit { context, writes, reads: ReadSet::default(), parts: 0 }) else {
+        let Response::Committed { version } =
+            bench.ask(Request::Commit { context, writes: writes.into(), reads: ReadSet::default(), parts: 0 })
+        else {
             panic!()
         };
         versions[n as usize] = version;

@@ -117,6 +117,33 @@ fn a_crash_in_the_middle_of_a_transfer_starts_it_again() {
     cluster.assert_equal();
 }
 
+/// Its log begins behind rows that it does not have, and nothing tells who its members are. The leader has the log's continuation, so that more is
+/// committed there than the rows that come.
+#[test]
+fn a_log_without_the_rows_before_it_is_given_up() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let behind = if leader == n(1) { n(2) } else { n(1) };
+    fill(&mut cluster, leader, 50);
+    cluster.run(300);
+    for node in [behind, leader] {
+        cluster.shard(node).flush_now();
+        cluster.run_until(2_000, |cluster| cluster.shard(node).status().flushed > 40);
+    }
+    cluster.put(leader, "later", "1");
+    cluster.run(300);
+    cluster.lose_rows(behind);
+    cluster.put(leader, "meanwhile", "1");
+    cluster.start(behind);
+    cluster.run_until(10_000, |cluster| cluster.shard(behind).status().rows);
+    cluster.put(leader, "last", "1");
+    cluster.run(1_000);
+    cluster.shard(behind).flush_now();
+    cluster.run(1_000);
+    cluster.assert_equal();
+    assert_eq!(cluster.shard(behind).members().voters.len(), 3);
+}
+
 #[test]
 fn members_join_get_the_rows_and_leave() {
     let mut cluster = Cluster::new(1);
@@ -349,4 +376,24 @@ fn a_full_disk_refuses_writes_until_there_is_space_and_loses_nothing() {
     cluster.run(3_000);
     assert!(cluster.shard(leader).status().flushed > 40);
     cluster.assert_equal();
+}
+
+#[test]
+fn writes_wait_while_more_is_written_than_goes_to_the_disk() {
+    let mut cluster = Cluster::new(1);
+    cluster.active_bytes_max = 10_000;
+    cluster.crash(n(1));
+    cluster.start(n(1));
+    let leader = cluster.leader();
+    cluster.jobs_held = true;
+    let write = |cluster: &mut Cluster, i: u32| {
+        cluster.run(50);
+        cluster.commit(leader, vec![put(&format!("k{i:05}"), &"x".repeat(1000), base::Version::ZERO)])
+    };
+    let busy = Response::Refused(Refusal::Busy);
+    let refused = (0..100).find(|i| write(&mut cluster, *i) == busy).expect("memory has a bound");
+    assert!(cluster.shard(leader).status().memory_bytes < 50_000);
+    cluster.jobs_held = false;
+    cluster.run(1_000);
+    assert!(matches!(write(&mut cluster, refused), Response::Committed { .. }));
 }

@@ -1,5 +1,6 @@
 //! Batches of single transfers that sessions hand over to their node: each batch is a transaction of its own.
 
+use super::books::Share;
 use super::planted::{self, Bug};
 use crate::backend::{Backend, CallError};
 use crate::catalog::store::FIRST_ROLE;
@@ -53,6 +54,6 @@ impl Booker {
     async fn in_transaction(&mut self, transfers: Vec<Transfer>) -> Exec<Vec<Outcome>> {
         let mut run = self.session.new_run(Vec::new(), Vec::new());
         self.session.begin_own_statement();
-        self.session.book_singly(transfers, &mut run).await
+        self.session.book_singly(transfers, Share::Whole, &mut run).await
     }
 }

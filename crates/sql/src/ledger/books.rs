@@ -6,6 +6,7 @@
 use super::planted::{self, Bug};
 use super::rows::{self, State, StoredAccount};
 use super::tables::Ledger as Table;
+use super::writes::Writes;
 use crate::exec::fetch::Scanner;
 use crate::exec::write::encode;
 use crate::exec::{Run, Stored};
@@ -18,12 +19,16 @@ use crate::value::Value;
 use base::{Result, ShardId, Version};
 use ledger::{Account, Books, Entry, Event, Kind, Ledger, Needs, PendingState, Transfer};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use storage::access::{BASE_GUARDED, Isolation, Key, KeyRange, LockMode};
 
 /// From so many entries on a batch lets others have their turn.
 const LARGE_ENTRIES: usize = 1_000;
+/// Of the bytes that a commit is meant to have, so often as much is not staged yet: a full batch fits, so that two transactions with one each do
+/// not wait for each other's tables.
+const STAGED_ABOVE_COMMITS: usize = 2;
 /// Fewer ids are looked up one by one.
 const SCANNED_IDS_MIN: usize = 32;
 /// Ids that lie closer together were made one after the other: of time-ordered ones within about a minute.
@@ -31,10 +36,21 @@ const SCANNED_SPAN_MAX: u128 = 1 << 96;
 /// A scan that finds as many rows looks among ids that are not new.
 const SCANNED_ROWS_MAX: u32 = 64;
 
+/// What a batch is of its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of it: nothing was written before, and the commit follows. It fits into one commit, so that no table is ever locked for it, for which
+    /// two batches could wait for each other.
+    Whole,
+    /// Something may be written before it or after it.
+    Part,
+}
+
 /// What is done about ids of transfers that may be new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ids {
-    /// Whoever makes the same id first wins, and the other's commit finds that it is there.
+    /// Whoever makes the same id first wins, and the other's commit finds that it is there. Only for a batch that is a whole transaction: a scan for
+    /// ids does not see what the running statement wrote, and staged rows are not looked at again by the commit.
     Free,
     /// Whoever makes the same id is waited for.
     Locked,
@@ -72,10 +88,16 @@ impl<T> Default for Rows<T> {
 }
 
 impl<T> Rows<T> {
+    /// So many are about to come.
+    fn reserve(&mut self, rows: usize) {
+        self.held.reserve(rows);
+        self.changed.reserve(rows);
+    }
+
     fn read(&mut self, id: u128, stored: Option<&Stored>, decode: impl FnOnce(&[Value]) -> Result<T>, table: Table) -> Result<()> {
-        let base = stored.map_or(Version::ZERO, |stored| stored.version);
-        let value = stored.map(|stored| decode(&info(table).layout.decode(&stored.row)?)).transpose()?;
-        self.held.insert(id, Held { value, base, changed: false });
+        let Some(stored) = stored else { return Ok(()) };
+        let value = Some(decode(&info(table).layout.decode(&stored.row)?)?);
+        self.held.insert(id, Held { value, base: stored.version, changed: false });
         Ok(())
     }
 
@@ -108,7 +130,9 @@ impl<T> Rows<T> {
         }
     }
 
-    fn changes(&self) -> impl Iterator<Item = (u128, &T, Version)> {
+    /// In the order of the ids, which is that of the keys.
+    fn changes(&mut self) -> impl Iterator<Item = (u128, &T, Version)> {
+        self.changed.sort_unstable();
         self.changed.iter().filter_map(|id| {
             let held = &self.held[id];
             Some((*id, held.value.as_ref()?, held.base))
@@ -291,6 +315,8 @@ impl Session {
         let mut loaded = Loaded::default();
         let transfers: BTreeSet<u128> = needs.transfers.iter().collect();
         let found = self.fetch_new_ids(Table::Transfers, &transfers, ids, run).await?;
+        loaded.transfers.reserve(transfers.len());
+        loaded.entries.reserve(2 * transfers.len());
         for (id, stored) in transfers.iter().zip(&found) {
             loaded.transfers.read(*id, stored.as_ref(), rows::transfer, Table::Transfers)?;
             if planted::active(Bug::BookAgain) {
@@ -319,6 +345,7 @@ impl Session {
         self.load_ledgers(&ledgers, LockMode::Share, loaded, run).await?;
         let accounts: BTreeSet<u128> = needs.accounts.iter().collect();
         let found = self.fetch_ids(Table::Accounts, &accounts, Some(LockMode::Update), run).await?;
+        loaded.accounts.reserve(accounts.len());
         for (id, stored) in accounts.iter().zip(&found) {
             loaded.accounts.read(*id, stored.as_ref(), rows::account, Table::Accounts)?;
             let changed = loaded.accounts.get(*id).map_or(0, |stored| stored.changed);
@@ -327,7 +354,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ledgers without a name are as good as those with one: they have no row.
+    /// Ledgers that are not defined have no row; the rules refuse what names them.
     pub(super) async fn load_ledgers(
         &mut self,
         ids: &BTreeSet<u32>,
@@ -359,7 +386,7 @@ impl Session {
     }
 
     /// Puts all that the batch changed into the transaction's buffer. `timestamp`: of the batch, for what was refused.
-    pub(super) async fn keep(&mut self, mut loaded: Loaded, timestamp: u64) -> Exec<()> {
+    pub(super) async fn keep(&mut self, mut loaded: Loaded, timestamp: u64, share: Share) -> Exec<()> {
         let entries = std::mem::take(&mut loaded.entries);
         for entry in &entries {
             if let Some(held) = loaded.accounts.held.get_mut(&entry.account)
@@ -370,63 +397,84 @@ impl Session {
         }
         // Between the parts of a large batch, each of some milliseconds, others have their turn.
         let large = entries.len() >= LARGE_ENTRIES;
+        let mut writes = Writes::default();
         if large {
             self.backend.breathe().await;
         }
-        self.put_entries_of_ledger(&entries)?;
+        self.put_accounts(&mut loaded, &mut writes)?;
         if large {
             self.backend.breathe().await;
         }
-        for (id, stored, base) in loaded.accounts.changes() {
-            let (shard, key) = self.place_of_id(Table::Accounts, id)?;
-            self.put_ledger_row(Table::Accounts, shard, key, &rows::of_account(stored)?, base)?;
-        }
+        self.put_transfers(&mut loaded, timestamp, &mut writes)?;
         if large {
             self.backend.breathe().await;
         }
-        for (id, transfer, base) in loaded.transfers.changes() {
-            let (shard, key) = self.place_of_id(Table::Transfers, id)?;
-            self.put_ledger_row(Table::Transfers, shard, key, &rows::of_transfer(transfer)?, base)?;
+        self.put_movements(&entries, &mut writes)?;
+        writes.finish(share, &mut self.txn().buffer);
+        match share {
+            Share::Whole => Ok(()),
+            Share::Part => {
+                let bytes_max = STAGED_ABOVE_COMMITS * self.backend.commit_bytes_max();
+                self.stage_above(bytes_max).await
+            }
         }
-        for (id, (), base) in loaded.refused.changes() {
-            let (shard, key) = self.place_of_id(Table::Refused, id)?;
-            self.put_ledger_row(Table::Refused, shard, key, &rows::of_refused(id, timestamp)?, base)?;
-        }
-        self.put_states(&loaded)?;
-        // A full batch just fits into one commit. Staging locks whole tables, for which two batches could wait for each other.
-        let bytes_max = self.backend.commit_bytes_max();
-        self.stage_above(bytes_max).await
     }
 
-    fn put_states(&mut self, loaded: &Loaded) -> Result<()> {
+    fn put_accounts(&self, loaded: &mut Loaded, writes: &mut Writes) -> Result<()> {
+        for (id, stored, base) in loaded.accounts.changes() {
+            writes.put(Table::Accounts, self.shard_of_id(id)?, |key| id_suffix(id, key), Some(&rows::of_account(stored)?), base)?;
+        }
+        Ok(())
+    }
+
+    fn put_transfers(&self, loaded: &mut Loaded, timestamp: u64, writes: &mut Writes) -> Result<()> {
+        for (id, transfer, base) in loaded.transfers.changes() {
+            writes.put(Table::Transfers, self.shard_of_id(id)?, |key| id_suffix(id, key), Some(&rows::of_transfer(transfer)?), base)?;
+        }
+        for (id, (), base) in loaded.refused.changes() {
+            writes.put(Table::Refused, self.shard_of_id(id)?, |key| id_suffix(id, key), Some(&rows::of_refused(id, timestamp)?), base)?;
+        }
         for (id, state, base) in loaded.states.changes() {
-            let (shard, key) = self.place_of_id(Table::TransferStates, id)?;
+            let shard = self.shard_of_id(id)?;
             let expires = loaded.transfers.get(id).and_then(Transfer::expires);
-            self.put_ledger_row(Table::TransferStates, shard, key, &rows::of_state(id, &State { expires, ..*state })?, base)?;
-            let Some(expires) = expires else { continue };
-            let key = expiry_key(expires, id)?;
-            match state.pending {
-                Some(PendingState::Pending) => {
-                    self.put_ledger_row(Table::Expiries, shard, key, &rows::of_expiry(expires, id)?, BASE_GUARDED)?;
-                }
-                _ => self.txn().buffer.put(shard, key, None, BASE_GUARDED),
+            let row = rows::of_state(id, &State { expires, ..*state })?;
+            writes.put(Table::TransferStates, shard, |key| id_suffix(id, key), Some(&row), base)?;
+            if let Some(expires) = expires {
+                let row = match state.pending {
+                    Some(PendingState::Pending) => Some(rows::of_expiry(expires, id)?),
+                    _ => None,
+                };
+                writes.put(Table::Expiries, shard, |key| expiry_suffix(expires, id, key), row.as_deref(), BASE_GUARDED)?;
             }
         }
         Ok(())
     }
 
-    fn put_entries_of_ledger(&mut self, entries: &[Entry]) -> Result<()> {
-        let (mut transfer, mut numbers) = ((0, 0), FxHashMap::<u128, i32>::default());
+    /// Numbers the entries of each account at each timestamp, and puts them in the order of their keys.
+    fn put_movements(&self, entries: &[Entry], writes: &mut Writes) -> Result<()> {
+        let mut ordered: Vec<(u128, u64, i32, &Entry)> = Vec::with_capacity(entries.len());
+        let (mut transfer, mut numbers) = ((0, 0), SmallVec::<[(u128, i32); 2]>::new());
         for entry in entries {
             if std::mem::replace(&mut transfer, (entry.transfer, entry.timestamp)) != (entry.transfer, entry.timestamp) {
                 numbers.clear();
             }
-            let number = numbers.entry(entry.account).or_insert(0);
-            let key = entry_key(entry, *number)?;
-            let values = rows::of_entry(entry, *number)?;
-            *number += 1;
-            let shard = self.shard_of_id(entry.account)?;
-            self.put_ledger_row(Table::Entries, shard, key, &values, BASE_GUARDED)?;
+            let number = match numbers.iter_mut().find(|(account, _)| *account == entry.account) {
+                Some((_, number)) => {
+                    *number += 1;
+                    *number
+                }
+                None => {
+                    numbers.push((entry.account, 0));
+                    0
+                }
+            };
+            ordered.push((entry.account, entry.timestamp, number, entry));
+        }
+        ordered.sort_unstable_by_key(|(account, timestamp, number, _)| (*account, *timestamp, *number));
+        for (account, timestamp, number, entry) in ordered {
+            let row = rows::of_entry(entry, number)?;
+            let key = |key: &mut Vec<u8>| entry_suffix(account, timestamp, number, key);
+            writes.put(Table::Entries, self.shard_of_id(account)?, key, Some(&row), BASE_GUARDED)?;
         }
         Ok(())
     }
@@ -438,17 +486,17 @@ fn ledger_key(id: u32) -> Result<Key> {
     key_of(info(Table::Ledgers).table.storage, &suffix)
 }
 
-fn entry_key(entry: &Entry, number: i32) -> Result<Key> {
-    let mut suffix = Vec::with_capacity(40);
-    key::encode(&Value::Uuid(entry.account), Type::Uuid, &mut suffix)?;
-    key::encode(&Value::Int8(entry.timestamp as i64), Type::Int8, &mut suffix)?;
-    key::encode(&Value::Int4(number), Type::Int4, &mut suffix)?;
-    key_of(info(Table::Entries).table.storage, &suffix)
+fn id_suffix(id: u128, key: &mut Vec<u8>) -> Result<()> {
+    key::encode(&Value::Uuid(id), Type::Uuid, key)
 }
 
-fn expiry_key(expires: u64, id: u128) -> Result<Key> {
-    let mut suffix = Vec::with_capacity(32);
-    key::encode(&Value::Int8(expires as i64), Type::Int8, &mut suffix)?;
-    key::encode(&Value::Uuid(id), Type::Uuid, &mut suffix)?;
-    key_of(info(Table::Expiries).table.storage, &suffix)
+fn entry_suffix(account: u128, timestamp: u64, number: i32, key: &mut Vec<u8>) -> Result<()> {
+    key::encode(&Value::Uuid(account), Type::Uuid, key)?;
+    key::encode(&Value::Int8(timestamp as i64), Type::Int8, key)?;
+    key::encode(&Value::Int4(number), Type::Int4, key)
+}
+
+fn expiry_suffix(expires: u64, id: u128, key: &mut Vec<u8>) -> Result<()> {
+    key::encode(&Value::Int8(expires as i64), Type::Int8, key)?;
+    key::encode(&Value::Uuid(id), Type::Uuid, key)
 }

@@ -16,11 +16,18 @@ pub enum Function {
     CreateTransfers,
     Transfer,
     Post,
+    PostAll,
     OpenAccount,
+    OpenAccounts,
     DefineLedger,
     ClosePeriod,
     Expire,
     Audit,
+    Changes,
+    Checkpoints,
+    Prove,
+    ProveEntry,
+    ProveConsistency,
 }
 
 /// A parameter of a function: its name, its type, whether a call may leave it out.
@@ -31,6 +38,7 @@ const REQUIRED: bool = false;
 
 const BATCH: &[Argument] = &[("batch", Type::Bytea, REQUIRED)];
 const DOCUMENT: &[Argument] = &[("document", Type::Jsonb, REQUIRED)];
+const DOCUMENTS: &[Argument] = &[("documents", Type::Jsonb, REQUIRED)];
 const TRANSFER: &[Argument] = &[
     ("id", Type::Uuid, REQUIRED),
     ("debit_account", Type::Uuid, REQUIRED),
@@ -45,19 +53,37 @@ const TRANSFER: &[Argument] = &[
     ("value_date", Type::Date, OPTIONAL),
     ("metadata", Type::Jsonb, OPTIONAL),
 ];
+/// One row for each event of a batch of documents.
+const OUTCOMES: &[(&str, Type)] = &[("id", Type::Uuid), ("code", Type::Int4), ("name", Type::Text), ("timestamp", Type::Int8)];
+const CHANGES: &[Argument] = &[("after", Type::Text, OPTIONAL), ("count", Type::Int8, OPTIONAL)];
+const RECORD: &[Argument] = &[("id", Type::Uuid, REQUIRED), ("checkpoint", Type::Text, OPTIONAL)];
+const ENTRY: &[Argument] = &[
+    ("account", Type::Uuid, REQUIRED),
+    ("timestamp", Type::Int8, REQUIRED),
+    ("number", Type::Int4, OPTIONAL),
+    ("checkpoint", Type::Text, OPTIONAL),
+];
+const CHECKPOINTS: &[Argument] = &[("older", Type::Text, REQUIRED), ("newer", Type::Text, OPTIONAL)];
 const PERIOD: &[Argument] = &[("ledger", Type::Int8, REQUIRED), ("through", Type::TimestampTz, REQUIRED)];
 
 impl Function {
-    const ALL: [(&'static str, Function); 9] = [
+    const ALL: [(&'static str, Function); 16] = [
         ("create_accounts", Function::CreateAccounts),
         ("create_transfers", Function::CreateTransfers),
         ("transfer", Function::Transfer),
         ("post", Function::Post),
+        ("post_all", Function::PostAll),
         ("open_account", Function::OpenAccount),
+        ("open_accounts", Function::OpenAccounts),
         ("define", Function::DefineLedger),
         ("close_period", Function::ClosePeriod),
         ("expire", Function::Expire),
         ("audit", Function::Audit),
+        ("changes", Function::Changes),
+        ("checkpoints", Function::Checkpoints),
+        ("prove", Function::Prove),
+        ("prove_entry", Function::ProveEntry),
+        ("prove_consistency", Function::ProveConsistency),
     ];
 
     fn arguments(self) -> &'static [Argument] {
@@ -65,8 +91,13 @@ impl Function {
             Function::CreateAccounts | Function::CreateTransfers => BATCH,
             Function::Transfer => TRANSFER,
             Function::Post | Function::OpenAccount | Function::DefineLedger => DOCUMENT,
+            Function::PostAll | Function::OpenAccounts => DOCUMENTS,
             Function::ClosePeriod => PERIOD,
-            Function::Expire | Function::Audit => &[],
+            Function::Changes => CHANGES,
+            Function::Prove => RECORD,
+            Function::ProveEntry => ENTRY,
+            Function::ProveConsistency => CHECKPOINTS,
+            Function::Expire | Function::Audit | Function::Checkpoints => &[],
         }
     }
 
@@ -77,16 +108,30 @@ impl Function {
             Function::CreateTransfers => &[("create_transfers", Type::Bytea)],
             Function::Transfer => &[("transfer", Type::Int8)],
             Function::Post => &[("post", Type::Int8)],
+            Function::PostAll | Function::OpenAccounts => OUTCOMES,
             Function::OpenAccount => &[("open_account", Type::Int8)],
             Function::DefineLedger => &[("define", Type::Text)],
             Function::ClosePeriod => &[("close_period", Type::Text)],
             Function::Expire => &[("expire", Type::Int8)],
             Function::Audit => &[("finding", Type::Text), ("account", Type::Uuid), ("detail", Type::Text)],
+            Function::Changes => &[("place", Type::Text), ("event", Type::Text), ("timestamp", Type::Int8), ("transfer", Type::Uuid)],
+            Function::Checkpoints => &[("shard", Type::Int8), ("size", Type::Int8), ("checkpoint", Type::Text), ("key", Type::Text)],
+            Function::Prove => &[("prove", Type::Text)],
+            Function::ProveEntry => &[("prove_entry", Type::Text)],
+            Function::ProveConsistency => &[("prove_consistency", Type::Text)],
         }
     }
 
     pub fn writes(self) -> bool {
-        self != Function::Audit
+        !matches!(
+            self,
+            Function::Audit
+                | Function::Changes
+                | Function::Checkpoints
+                | Function::Prove
+                | Function::ProveEntry
+                | Function::ProveConsistency
+        )
     }
 }
 

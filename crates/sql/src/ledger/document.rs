@@ -1,15 +1,14 @@
 //! Accounts, transfers and ledgers as JSON documents and SQL values that people write.
 
+use crate::types::settings::{EPOCH_DAYS, EPOCH_MICROS};
 use crate::types::{NO_MODIFIER, Settings, Type, text};
 use crate::value::{Numeric, Value};
 use base::{Error, Result, SqlState};
 use ledger::{Account, AccountFlags, Balance, Bounds, Ledger, Leg, Side, Transfer, TransferFlags};
 use serde_json::{Map, Value as Json};
 
-/// Microseconds between 1970-01-01 and 2000-01-01, from which SQL counts.
-const MICROS_TO_2000: i64 = 946_684_800_000_000;
-/// Days between them.
-const DAYS_TO_2000: i32 = 10_957;
+/// The most events of a list of documents, as of a packed batch.
+const LIST_MAX: usize = ledger::packed::BATCH_EVENTS_MAX;
 
 const TRANSFER_FLAGS: [(&str, TransferFlags); 9] = [
     ("pending", TransferFlags::PENDING),
@@ -73,7 +72,7 @@ pub fn small<T: TryFrom<i64> + Default>(value: &Value, name: &str) -> Result<T> 
 /// `22023` before 1970 and for infinity.
 pub fn nanoseconds(value: &Value) -> Result<u64> {
     let Value::TimestampTz(micros) = value else { return Ok(0) };
-    let since_1970 = micros.checked_add(MICROS_TO_2000).and_then(|micros| u64::try_from(micros).ok()?.checked_mul(1_000));
+    let since_1970 = micros.checked_add(EPOCH_MICROS).and_then(|micros| u64::try_from(micros).ok()?.checked_mul(1_000));
     since_1970
         .filter(|nanoseconds| i64::try_from(*nanoseconds).is_ok())
         .ok_or_else(|| invalid("a time of the ledger is from 1970 to 2262".into()))
@@ -82,7 +81,7 @@ pub fn nanoseconds(value: &Value) -> Result<u64> {
 /// Days since 1970 of a `date`; 0 for NULL.
 pub fn days(value: &Value) -> i32 {
     match value {
-        Value::Date(days) => days.saturating_add(DAYS_TO_2000),
+        Value::Date(days) => days.saturating_add(EPOCH_DAYS),
         _ => 0,
     }
 }
@@ -167,8 +166,20 @@ impl Members {
         }
     }
 
+    /// SQL's times end at microseconds; the ledger's have three digits more.
     fn time(&mut self, name: &str) -> Result<u64> {
-        nanoseconds(&self.typed(name, Type::TimestampTz, "a time, as 2026-11-22T10:00:00Z")?)
+        let expected = "a time, as 2026-11-22T10:00:00Z";
+        let mut below_micros = 0;
+        if let Some(Json::String(text)) = self.members.get_mut(name)
+            && let Some(point) = text.find('.')
+        {
+            let digits = text[point + 1..].bytes().take_while(u8::is_ascii_digit).count();
+            if (7..=9).contains(&digits) {
+                let rest: String = text.drain(point + 7..point + 1 + digits).collect();
+                below_micros = format!("{rest:0<3}").parse().map_err(|_| self.wrong(name, expected))?;
+            }
+        }
+        Ok(nanoseconds(&self.typed(name, Type::TimestampTz, expected)?)? + below_micros)
     }
 
     fn metadata(&mut self) -> Result<Vec<u8>> {
@@ -218,8 +229,35 @@ impl Members {
 /// # Errors
 /// `22023` for what is no such document.
 pub fn transfer(text: &str) -> Result<Transfer> {
-    let mut members = Members::parse("a transfer", text)?;
-    let flags: Vec<(&str, u16)> = TRANSFER_FLAGS.iter().map(|(name, flag)| (*name, flag.0)).collect();
+    transfer_of(Members::parse("a transfer", text)?, false)
+}
+
+/// A list of transfers. In a list also `linked` is a flag: a chain with the next one.
+///
+/// # Errors
+/// `22023` for what is no such list.
+pub fn transfers(text: &str) -> Result<Vec<Transfer>> {
+    list("a transfer", "transfers", text)?.map(|members| transfer_of(members?, true)).collect()
+}
+
+/// The documents of a list.
+fn list(what: &'static str, plural: &str, text: &str) -> Result<impl Iterator<Item = Result<Members>>> {
+    let json = serde_json::from_str(text).map_err(|error| invalid(format!("a list of {plural} is no JSON: {error}")))?;
+    let Json::Array(items) = json else { return Err(invalid(format!("a list of {plural} is a JSON array"))) };
+    if items.len() > LIST_MAX {
+        let message = format!("a list of {} {plural} is too long", items.len());
+        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message).with_hint(format!("Send at most {LIST_MAX} in one list.")));
+    }
+    Ok(items.into_iter().map(move |json| Members::of(what, json)))
+}
+
+fn known_flags<F: Copy>(flags: &[(&'static str, F)], number: fn(F) -> u16, linked: Option<F>) -> Vec<(&'static str, u16)> {
+    let linked = linked.map(|flag| ("linked", flag));
+    flags.iter().copied().chain(linked).map(|(name, flag)| (name, number(flag))).collect()
+}
+
+fn transfer_of(mut members: Members, in_list: bool) -> Result<Transfer> {
+    let flags = known_flags(&TRANSFER_FLAGS, |flags| flags.0, in_list.then_some(TransferFlags::LINKED));
     let mut transfer = Transfer {
         id: members.id("id")?,
         debit_account: members.id("debit_account")?,
@@ -248,8 +286,19 @@ pub fn transfer(text: &str) -> Result<Transfer> {
 /// # Errors
 /// `22023` for what is no such document.
 pub fn account(text: &str) -> Result<Account> {
-    let mut members = Members::parse("an account", text)?;
-    let flags: Vec<(&str, u16)> = ACCOUNT_FLAGS.iter().map(|(name, flag)| (*name, flag.0)).collect();
+    account_of(Members::parse("an account", text)?, false)
+}
+
+/// A list of accounts. In a list also `linked` is a flag.
+///
+/// # Errors
+/// `22023` for what is no such list.
+pub fn accounts(text: &str) -> Result<Vec<Account>> {
+    list("an account", "accounts", text)?.map(|members| account_of(members?, true)).collect()
+}
+
+fn account_of(mut members: Members, in_list: bool) -> Result<Account> {
+    let flags = known_flags(&ACCOUNT_FLAGS, |flags| flags.0, in_list.then_some(AccountFlags::LINKED));
     let bounds = Bounds {
         minimum: members.bound("minimum")?,
         maximum: members.bound("maximum")?,

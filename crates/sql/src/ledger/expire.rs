@@ -1,6 +1,6 @@
 //! Pending transfers whose time has come: their amounts are released.
 
-use super::books::{Ids, info};
+use super::books::{Ids, Share, info};
 use super::planted::{self, Bug};
 use super::tables::Ledger as Table;
 use crate::backend::{Backend, CallError};
@@ -79,7 +79,7 @@ impl Session {
         for id in &due {
             needs.transfers.insert(*id);
         }
-        let mut loaded = self.load_needs(needs, Ids::Free, run).await?;
+        let mut loaded = self.load_needs(needs, Ids::Locked, run).await?;
         let first = self.backend.ledger_time(loaded.floor(), due.len() as u32);
         let mut released = 0;
         for (index, id) in due.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Session {
             }
             released += i64::from(is_released);
         }
-        self.keep(loaded, first).await?;
+        self.keep(loaded, first, Share::Part).await?;
         Ok(released)
     }
 }

@@ -1,5 +1,6 @@
 //! INSERT INTO ledger.accounts and ledger.transfers: rows that the rules judge, all of them or none.
 
+use super::books::Share;
 use super::rows::{self, StoredAccount};
 use super::run::{link_accounts, link_transfers, refusal};
 use super::tables::Ledger as Table;
@@ -34,7 +35,7 @@ impl Session {
                 accounts.push(rows::account(&values).map_err(unfit)?.account);
             }
             link_accounts(&mut accounts);
-            let outcomes = self.book(&accounts, run).await?;
+            let outcomes = self.book(&accounts, Share::Part, run).await?;
             check(&outcomes)?;
             let recorded = accounts.into_iter().zip(&outcomes).map(|(mut account, outcome)| {
                 account.flags = account.flags.without(ledger::AccountFlags::LINKED);
@@ -50,7 +51,7 @@ impl Session {
                 transfers.push(rows::transfer(&values).map_err(unfit)?);
             }
             link_transfers(&mut transfers);
-            let outcomes = self.book(&transfers, run).await?;
+            let outcomes = self.book(&transfers, Share::Part, run).await?;
             check(&outcomes)?;
             let recorded = transfers.into_iter().zip(&outcomes).map(|(mut transfer, outcome)| {
                 transfer.flags = transfer.flags.without(ledger::TransferFlags::LINKED);

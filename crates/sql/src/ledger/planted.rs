@@ -12,6 +12,8 @@ pub enum Bug {
     BookAgain,
     /// Timestamps do not look at those that accounts have already.
     ForgetOrder,
+    /// The stream of changes follows timestamps, as if they told the order of commits.
+    FollowTimestamps,
 }
 
 #[cfg(feature = "planted")]

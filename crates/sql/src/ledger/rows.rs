@@ -3,6 +3,7 @@
 //! What is zero or empty in the rules is NULL in a row, and takes no room there.
 
 use crate::row::corrupted;
+use crate::types::settings::EPOCH_DAYS;
 use crate::value::{Numeric, Value};
 use base::{Error, Result, SqlState};
 use ledger::{
@@ -10,8 +11,6 @@ use ledger::{
 };
 use std::sync::Arc;
 
-/// Days between 1970-01-01 and 2000-01-01, from which SQL counts dates.
-const DAYS_TO_2000: i32 = 10_957;
 /// Bytes of one leg in a transfer's row: account, side, amount.
 const LEG_BYTES: usize = 33;
 
@@ -134,7 +133,7 @@ pub fn of_transfer(transfer: &Transfer) -> Result<Vec<Value>> {
         some_id(transfer.pending),
         some_int8(u64::from(transfer.timeout))?,
         some_int8(transfer.effective)?,
-        if transfer.value_date == 0 { Value::Null } else { Value::Date(transfer.value_date.saturating_sub(DAYS_TO_2000)) },
+        if transfer.value_date == 0 { Value::Null } else { Value::Date(transfer.value_date.saturating_sub(EPOCH_DAYS)) },
         of_legs(&transfer.legs),
         some_id(transfer.user_data_128),
         some_amount(u128::from(transfer.user_data_64))?,
@@ -321,7 +320,7 @@ pub fn transfer(values: &[Value]) -> Result<Transfer> {
         effective: fields.number()?,
         value_date: match fields.signed()? {
             None => 0,
-            Some(days) => i32::try_from(days).map_err(|_| damaged())?.saturating_add(DAYS_TO_2000),
+            Some(days) => i32::try_from(days).map_err(|_| damaged())?.saturating_add(EPOCH_DAYS),
         },
         legs: legs(fields.next()?)?,
         user_data_128: fields.id()?,

@@ -2,6 +2,7 @@
 
 use base::{ShardId, Version};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use storage::access::{Key, KeyRange, Row, SYSTEM_STORAGE, Write};
 
@@ -28,6 +29,8 @@ impl Pending {
 #[derive(Debug, Default)]
 pub struct Buffer {
     writes: BTreeMap<Key, Pending>,
+    /// Of keys that are not among `writes`, each there once: what nothing in the transaction looks at again.
+    last: BTreeMap<ShardId, Vec<Write>>,
     /// What each change replaced, newest last.
     undo: Vec<(Key, Option<Pending>)>,
     bytes: usize,
@@ -54,7 +57,7 @@ impl Buffer {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.last.is_empty()
     }
 
     /// Of keys and rows, with some for each write.
@@ -68,22 +71,34 @@ impl Buffer {
 
     /// The first write of a key decides its base.
     pub fn put(&mut self, shard: ShardId, key: Key, row: Option<Row>, base: Version) {
-        let (base, earlier) = match self.writes.get(&key) {
-            None => (base, None),
-            Some(before) if before.command == self.command => (before.base, before.earlier.clone()),
-            Some(before) => (before.base, Some(Box::new(Pending { earlier: None, ..before.clone() }))),
-        };
-        let pending = Pending { shard, row, base, command: self.command, earlier };
+        let mut pending = Pending { shard, row, base, command: self.command, earlier: None };
         self.bytes += size(key.len(), &pending);
-        let length = key.len();
-        let noted = self.keeps_undo.then(|| key.clone());
-        let before = self.writes.insert(key, pending);
-        if let Some(before) = &before {
-            self.bytes -= size(length, before);
-        }
+        let (length, noted) = (key.len(), self.keeps_undo.then(|| key.clone()));
+        let before = match self.writes.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(pending);
+                None
+            }
+            Entry::Occupied(mut place) => {
+                let before = place.get();
+                pending.base = before.base;
+                pending.earlier = match before.command == self.command {
+                    true => before.earlier.clone(),
+                    false => Some(Box::new(Pending { earlier: None, ..before.clone() })),
+                };
+                self.bytes -= size(length, before);
+                Some(place.insert(pending))
+            }
+        };
         if let Some(key) = noted {
             self.undo.push((key, before));
         }
+    }
+
+    /// Puts writes of keys that each come once, of a transaction that wrote nothing before and is committed next.
+    pub fn put_last(&mut self, writes: BTreeMap<ShardId, Vec<Write>>) {
+        assert!(self.is_empty(), "nothing was written before");
+        self.last = writes;
     }
 
     pub fn mark(&self) -> Mark {
@@ -153,12 +168,13 @@ impl Buffer {
         *self = Buffer { command: self.command, ..Buffer::new(self.keeps_undo) };
     }
 
-    /// All writes by shard, keeping them: for a commit that may have to be sent again.
-    pub fn by_shard(&self) -> BTreeMap<ShardId, Vec<Write>> {
-        let mut by_shard: BTreeMap<ShardId, Vec<Write>> = BTreeMap::new();
-        for (key, pending) in &self.writes {
-            by_shard.entry(pending.shard).or_default().push(Write { key: key.clone(), row: pending.row.clone(), base: pending.base });
+    /// Takes all writes by shard, for the commit.
+    pub fn take_by_shard(&mut self) -> BTreeMap<ShardId, Vec<Write>> {
+        let mut by_shard = std::mem::take(&mut self.last);
+        for (key, pending) in std::mem::take(&mut self.writes) {
+            by_shard.entry(pending.shard).or_default().push(Write { key, row: pending.row, base: pending.base });
         }
+        self.clear();
         by_shard
     }
 
@@ -198,7 +214,7 @@ mod tests {
         let mut buffer = Buffer::new(true);
         put(&mut buffer, "a", "1");
         buffer.put(ShardId(1), Bytes::from_static(b"a"), None, Version(9));
-        assert_eq!(buffer.by_shard()[&ShardId(1)][0].base, Version(7));
+        assert_eq!(buffer.take_by_shard()[&ShardId(1)][0].base, Version(7));
     }
 
     #[test]

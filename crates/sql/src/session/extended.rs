@@ -248,6 +248,7 @@ impl Session {
         loop {
             let said = self.said();
             self.holding = true;
+            self.attempt = attempt;
             let result = match self.turn(portal, rows_max).await {
                 Ok(Progress::Suspended) => self.settle().await.map(|()| Progress::Suspended),
                 Ok(progress) => self.end_implicit().await.map(|()| progress),

@@ -46,6 +46,8 @@ pub struct Session {
     flushes: u64,
     /// Answers are held back until the statement, a transaction of its own, is committed.
     holding: bool,
+    /// How often the running statement was begun before, as it was a transaction of its own that met others.
+    pub(crate) attempt: u32,
     plans: PlanCache,
     normalizer: Normalizer,
     statements: BTreeMap<String, Rc<Prepared>>,
@@ -89,6 +91,7 @@ impl Session {
             output: Output::default(),
             flushes: 0,
             holding: false,
+            attempt: 0,
             plans: PlanCache::default(),
             normalizer: Normalizer::default(),
             statements: BTreeMap::new(),

@@ -237,6 +237,7 @@ impl Session {
         loop {
             let said = self.said();
             self.holding = own;
+            self.attempt = attempt;
             let result = match self.run_ready(&ready).await {
                 Ok(tag) => self.end_implicit().await.map(|()| tag),
                 Err(error) => Err(Box::pin(self.settled_error(error)).await),

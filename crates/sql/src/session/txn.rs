@@ -459,7 +459,7 @@ impl Session {
 
     fn commit_parts(&mut self, marks: Vec<(ShardId, Write)>) -> Vec<CommitPart> {
         let txn = self.txn();
-        let mut writes = txn.buffer.by_shard();
+        let mut writes = txn.buffer.take_by_shard();
         if !txn.staged.is_empty() {
             // What the exclusive lock of their table guards needs no version, and what stands on a staged row has none.
             for write in writes.values_mut().flatten().filter(|write| txn.staged.has(storage_of(&write.key))) {
@@ -485,7 +485,7 @@ impl Session {
         shards.extend(reads.keys());
         let part = |shard: ShardId| CommitPart {
             shard,
-            writes: writes.remove(&shard).unwrap_or_default(),
+            writes: Arc::new(writes.remove(&shard).unwrap_or_default()),
             reads: reads.remove(&shard).unwrap_or_default(),
             parts: txn.staged.parts(shard),
             holds_locks: txn.held.contains(&shard),

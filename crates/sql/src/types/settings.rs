@@ -36,6 +36,9 @@ impl Default for Settings {
 /// Microseconds from 1970-01-01 to 2000-01-01.
 pub const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// Days between 1970-01-01 and 2000-01-01, from which dates are counted.
+pub const EPOCH_DAYS: i32 = 10_957;
+
 /// As a `timestamptz`.
 pub fn timestamp_of(wall: Wall) -> i64 {
     i64::try_from(wall.0).unwrap_or(i64::MAX).saturating_sub(EPOCH_MICROS)

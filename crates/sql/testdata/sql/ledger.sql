@@ -33,15 +33,15 @@ SELECT id, code, flags, minimum, bounded, parent, metadata FROM ledger.accounts 
 -- Single movements.
 SELECT ledger.transfer('10000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 100) AS booked;
 --> booked
---> 1700000000000005120
+--> 1700000000000004096
 --> SELECT 1
 SELECT ledger.transfer(id => '10000000-0000-0000-0000-000000000001', amount => 100, debit_account => '00000000-0000-0000-0000-000000000001', credit_account => '00000000-0000-0000-0000-000000000002') AS again;
 --> again
---> 1700000000000005120
+--> 1700000000000004096
 --> SELECT 1
 SELECT ledger.transfer('10000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 100);
 --> transfer
---> 1700000000000005120
+--> 1700000000000004096
 --> SELECT 1
 SELECT ledger.transfer('10000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 101);
 --> ERROR L0053: the ledger refused: exists_with_other_amount
@@ -71,7 +71,7 @@ INSERT INTO orders VALUES (1, 40);
 --> INSERT 0 1
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000005", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000003", "amount": 40}');
 --> post
---> 1700000000000013312
+--> 1700000000000010240
 --> SELECT 1
 SELECT credits_posted FROM ledger.accounts WHERE id = '00000000-0000-0000-0000-000000000003';
 --> credits_posted
@@ -81,7 +81,7 @@ SAVEPOINT more;
 --> SAVEPOINT
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000006", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000003", "amount": 5}');
 --> post
---> 1700000000000014336
+--> 1700000000000011264
 --> SELECT 1
 ROLLBACK TO more;
 --> ROLLBACK
@@ -97,7 +97,7 @@ BEGIN;
 --> BEGIN
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000007", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000003", "amount": 5}');
 --> post
---> 1700000000000015360
+--> 1700000000000012288
 --> SELECT 1
 ROLLBACK;
 --> ROLLBACK
@@ -109,13 +109,13 @@ SELECT count(*) FROM ledger.transfers;
 -- Many legs; two phases; reversal.
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000008", "ledger": 1, "code": 7, "debits": [{"account": "00000000-0000-0000-0000-000000000002", "amount": 10}], "credits": [{"account": "00000000-0000-0000-0000-000000000001", "amount": 4}, {"account": "00000000-0000-0000-0000-000000000003", "amount": 6}]}');
 --> post
---> 1700000000000016384
+--> 1700000000000013312
 --> SELECT 1
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-000000000009", "ledger": 1, "code": 7, "debits": [{"account": "00000000-0000-0000-0000-000000000002", "amount": 10}], "credits": [{"account": "00000000-0000-0000-0000-000000000001", "amount": 4}]}');
 --> ERROR L0084: the ledger refused: legs_do_not_balance
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000a", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000001", "amount": 20, "flags": ["pending"], "timeout": 60}');
 --> post
---> 1700000000000019456
+--> 1700000000000015360
 --> SELECT 1
 SELECT id, debits_pending, debits_posted, credits_pending, credits_posted FROM ledger.accounts ORDER BY id;
 --> id | debits_pending | debits_posted | credits_pending | credits_posted
@@ -125,13 +125,13 @@ SELECT id, debits_pending, debits_posted, credits_pending, credits_posted FROM l
 --> SELECT 3
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000b", "refers_to": "10000000-0000-0000-0000-00000000000a", "amount": 15, "flags": ["post"]}');
 --> post
---> 1700000000000020480
+--> 1700000000000016384
 --> SELECT 1
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000c", "refers_to": "10000000-0000-0000-0000-00000000000a", "flags": ["void"]}');
 --> ERROR L0038: the ledger refused: pending_already_posted
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000d", "refers_to": "10000000-0000-0000-0000-00000000000b", "amount": 5, "flags": ["reverse"]}');
 --> post
---> 1700000000000023552
+--> 1700000000000018432
 --> SELECT 1
 SELECT id, debits_pending, debits_posted, credits_pending, credits_posted FROM ledger.accounts ORDER BY id;
 --> id | debits_pending | debits_posted | credits_pending | credits_posted
@@ -162,7 +162,7 @@ SELECT sum(debit), sum(credit) FROM ledger.entries WHERE kind = 'posted';
 -- What is pending expires.
 SELECT ledger.post('{"id": "10000000-0000-0000-0000-00000000000e", "debit_account": "00000000-0000-0000-0000-000000000002", "credit_account": "00000000-0000-0000-0000-000000000001", "amount": 7, "flags": ["pending"], "timeout": 60}');
 --> post
---> 1700000000000024576
+--> 1700000000000019456
 --> SELECT 1
 SELECT ledger.expire();
 --> expire
@@ -236,7 +236,7 @@ SELECT ledger.create_transfers('');
 --> SELECT 1
 SELECT ledger.create_transfers(decode(repeat('00', 128), 'hex'));
 --> create_transfers
---> \x00520c6a0c9d97170a00000000000000
+--> \x00460c6a0c9d97170a00000000000000
 --> SELECT 1
 
 -- A closed period.

@@ -227,7 +227,7 @@ impl Shard {
     }
 
     pub fn commit(&mut self, txn: TxnId, part: CommitPart, version: Version) {
-        for write in self.staged.remove(&txn).unwrap_or_default().into_iter().chain(part.writes) {
+        for write in self.staged.remove(&txn).unwrap_or_default().into_iter().chain(part.writes.iter().cloned()) {
             self.put(write.key, write.row, version);
         }
         self.forget(txn);

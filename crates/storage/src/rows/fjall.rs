@@ -14,6 +14,7 @@ use self::late::LateWrites;
 use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
+use fjall::config::PartitioningPolicy;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
@@ -157,7 +158,14 @@ impl RowStores for FjallRows {
 
 impl Engine {
     fn keyspace(&self, shard: ShardId, generation: u64) -> Result<Keyspace> {
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(self.options.memtable_bytes).manual_journal_persist(true);
+        // A filter or an index of a whole table is larger than what the cache keeps as one piece: it would be read and checked anew for each row.
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(self.options.memtable_bytes)
+                .manual_journal_persist(true)
+                .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::new([false, true]))
+        };
         self.check(self.database.keyspace(&name_of(shard, generation), options))
     }
 

@@ -1,7 +1,9 @@
 //! `florin ledger`: opens accounts, moves money, reads and checks the books.
 
 mod post;
+mod proofs;
 mod read;
+mod witness;
 mod write;
 
 use super::client::{Connection, with_password_hint};
@@ -55,6 +57,18 @@ enum Command {
     Audit(read::Audit),
     /// Release what is pending and whose time has come
     Expire(write::Expire),
+    /// Print or keep what each shard's log signs now: a statement about all that was ever recorded
+    Checkpoints(proofs::Checkpoints),
+    /// Print the keys of the logs as a policy for `verify`
+    Keys(proofs::ShowKeys),
+    /// Print the proof that a transfer or an entry is recorded as it stands
+    Prove(proofs::Prove),
+    /// Print the proof that nothing was changed or taken out since a checkpoint that was kept
+    Consistency(proofs::Consistency),
+    /// Check a proof or a checkpoint; asks no server
+    Verify(proofs::Verify),
+    /// As a witness: sign the newest checkpoints if they continue those that were signed before
+    Cosign(witness::Cosign),
 }
 
 /// # Errors
@@ -77,6 +91,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Ledgers(arguments) => arguments.run().await,
             Command::Audit(arguments) => arguments.run().await,
             Command::Expire(arguments) => arguments.run().await,
+            Command::Checkpoints(arguments) => arguments.run().await,
+            Command::Keys(arguments) => arguments.run().await,
+            Command::Prove(arguments) => arguments.run().await,
+            Command::Consistency(arguments) => arguments.run().await,
+            Command::Verify(arguments) => arguments.run(),
+            Command::Cosign(arguments) => arguments.run().await,
         }
     });
     match outcome {

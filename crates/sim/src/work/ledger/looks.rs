@@ -18,9 +18,10 @@ const CLOCKS_APART: Micros = 5 * SECOND;
 impl Ledger {
     pub(super) async fn look(&self, client: &Client) {
         self.record.borrow_mut().looks += 1;
-        match client.below(3) {
+        match client.below(4) {
             0 => self.look_at_all(client).await,
             1 => self.look_at_pair(client).await,
+            2 => self.follow(client).await,
             _ => self.look_at_history(client).await,
         }
     }
@@ -102,19 +103,23 @@ impl Ledger {
                         replies.push(c.run(query).await?);
                     }
                     let beside = c.run("SELECT id FROM beside").await?;
-                    Ok::<_, Failure>((replies, beside, c.run("SELECT ledger.audit()").await?))
+                    let mut follower = self.record.borrow().follower.clone();
+                    follower.catch_up(c).await?;
+                    Ok::<_, Failure>((replies, beside, c.run("SELECT ledger.audit()").await?, follower))
                 };
                 let (_, read) = client.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ", read).await;
-                if let Some((replies, beside, audit)) = read {
+                if let Some((replies, beside, audit, follower)) = read {
                     let record = &mut *self.record.borrow_mut();
                     record.last = text::tables(&replies);
                     record.last_beside = (0..beside.rows.len()).filter_map(|row| beside.number(row, 0)).collect();
+                    record.follower = follower;
                     record.audit = audit.rows.iter().map(|row| format!("{row:?}")).collect();
-                    return;
+                    break;
                 }
             }
             client.sleep(SECOND / 10).await;
         }
+        self.check_evidence(&client).await;
     }
 
     async fn await_expiry(&self, client: &Client) {

@@ -4,7 +4,9 @@
 //! Clients note what they were told; the checkers `told` and `books` judge it in the end.
 
 mod choose;
+mod follow;
 mod looks;
+mod proofs;
 mod text;
 
 use super::{Findings, Pace, Workload};
@@ -46,6 +48,7 @@ struct Record {
     last: Tables,
     last_beside: BTreeSet<i64>,
     audit: Vec<String>,
+    follower: follow::Follower,
 }
 
 pub struct Ledger {
@@ -501,6 +504,7 @@ impl Workload for Ledger {
             findings.accuse("books", text);
         }
         record.history.check(&record.last, &replayed.rooms, &record.last_beside, &mut findings.violations);
+        record.follower.check(&record.last, findings);
         for (checker, text) in &record.wrong {
             findings.accuse(checker, text.clone());
         }

@@ -90,6 +90,8 @@ pub(crate) struct Core {
     pub queries: BTreeMap<QueryId, SessionId>,
     pub next_query: u64,
     pub rounds: Rounds,
+    pub full: crate::log::Full,
+    /// Of either.
     pub disk_full: bool,
     pub told_peers: Option<Vec<crate::event::Peer>>,
     pub told_removed: Vec<NodeId>,
@@ -137,6 +139,7 @@ impl Core {
         }
         self.retry_parked();
         self.log.tick(self.now.mono);
+        self.watch_stores();
         self.peer_round();
         self.placement_round();
         self.horizon_round();

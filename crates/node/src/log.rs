@@ -14,6 +14,13 @@ pub(crate) struct NodeLog {
     full_until: Option<Mono>,
 }
 
+/// What could not be written for want of space when it was last tried.
+#[derive(Debug, Default)]
+pub(crate) struct Full {
+    log: bool,
+    stores: bool,
+}
+
 impl NodeLog {
     pub fn new(log: Log) -> NodeLog {
         NodeLog { log, tickets: VecDeque::new(), full_until: None }
@@ -78,13 +85,13 @@ impl Core {
         match result {
             Ok(()) => {
                 self.log.log.written(sequence);
-                self.tell_disk_full(false);
+                self.log_full(false);
                 self.tell_durable();
             }
             Err(DiskError::Full) => {
                 self.log.log.write_failed_full(sequence);
                 self.log.full_until = Some(self.now.mono.after(DISK_FULL_PAUSE));
-                self.tell_disk_full(true);
+                self.log_full(true);
             }
         }
     }
@@ -95,21 +102,39 @@ impl Core {
         }
     }
 
-    fn tell_disk_full(&mut self, full: bool) {
-        if self.disk_full == full {
+    fn log_full(&mut self, full: bool) {
+        if std::mem::replace(&mut self.full.log, full) == full {
             return;
         }
-        self.disk_full = full;
-        // Whoever has space leads from now on.
-        self.rounds.placement = self.now.mono;
-        self.rounds.heartbeat = self.now.mono;
-        self.info(match full {
-            true => "the disk is full: the log cannot be written, and leaders go elsewhere",
-            false => "the disk has space again",
-        });
+        if full {
+            self.info("the disk is full: the log cannot be written, and leaders go elsewhere");
+        }
         let shards: Vec<ShardId> = self.replicas.keys().copied().collect();
         for shard in shards {
             self.step_shard(shard, ShardEvent::DiskFull { full });
+        }
+        self.update_disk_full();
+    }
+
+    /// With each tick. While the log has files that were made ahead, leaders serve on until others have taken their place.
+    pub fn watch_stores(&mut self) {
+        let full = self.replicas.values().any(|replica| replica.shard.is_starved());
+        if std::mem::replace(&mut self.full.stores, full) != full && full {
+            self.info("the disk is full: rows cannot be written, and leaders go elsewhere");
+        }
+        self.update_disk_full();
+    }
+
+    fn update_disk_full(&mut self) {
+        let full = self.full.log || self.full.stores;
+        if std::mem::replace(&mut self.disk_full, full) == full {
+            return;
+        }
+        // Whoever has space leads from now on.
+        self.rounds.placement = self.now.mono;
+        self.rounds.heartbeat = self.now.mono;
+        if !full {
+            self.info("the disk has space again");
         }
     }
 }

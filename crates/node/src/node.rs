@@ -10,7 +10,7 @@ use crate::expiry::EXPIRER;
 use crate::ledger_clock::LedgerClock;
 use crate::limits::POLLS_PER_STEP;
 use crate::local::{LOCAL, LocalStore};
-use crate::log::NodeLog;
+use crate::log::{Full, NodeLog};
 use crate::replicas::Replica;
 use crate::sessions::Tasks;
 use base::{HybridClock, NodeId, Now, Prng, Result, ShardId};
@@ -249,6 +249,7 @@ fn new_core(config: NodeConfig, now: Now, log: Log, stores: Arc<dyn RowStores>, 
         queries: BTreeMap::new(),
         next_query: 0,
         rounds: Rounds { heartbeat: now.mono, placement: now.mono, horizon: now.mono },
+        full: Full::default(),
         disk_full: false,
         told_peers: None,
         told_removed: Vec::new(),

@@ -26,7 +26,7 @@ pub enum ShardEvent {
     Appended {
         ticket: u64,
     },
-    /// The log could not be written because the disk is full; nothing after `ticket` is durable. Retried by the node.
+    /// Whether the log could not be written when that was last tried, because the disk is full.
     DiskFull {
         full: bool,
     },

@@ -10,7 +10,7 @@ use crate::memlog::Sendable;
 use crate::meta::{self, Standing};
 use crate::moving::move_layer;
 use crate::read::bound_end;
-use crate::shard::{Shard, due};
+use crate::shard::{Shard, disk_full, due};
 use crate::state::Frozen;
 use crate::table::{Chain, Table};
 use base::{Mono, Result, SqlState, StorageId, TxnId, Version};
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
+use storage::access::Refusal;
 use storage::rows::{Batch, RowStore, Space};
 
 /// So many times as much as is flushed at once may wait in memory while a flush is under way.
@@ -57,6 +58,8 @@ pub(crate) struct Flushing {
     running: Option<(u64, Task)>,
     pub next_job: u64,
     retry_at: Mono,
+    /// The store's disk was full when it was last written to.
+    pub starved: bool,
     /// Since when the oldest layer could be moved.
     movable: Option<(TxnId, Mono)>,
     collected: Mono,
@@ -73,6 +76,7 @@ impl Flushing {
             running: None,
             next_job: 1,
             retry_at: Mono(0),
+            starved: false,
             movable: None,
             collected: now,
             collect_from: Bytes::new(),
@@ -133,9 +137,15 @@ impl Shard {
         behind && self.state.draining.is_empty() && wanted
     }
 
-    /// More is written than goes to the disk: what is new must wait, or memory would grow without a bound.
-    pub(crate) fn lags(&self) -> bool {
-        self.state.frozen.is_some() && self.state.active.bytes() >= ACTIVE_LAG_FACTOR * self.config.active_bytes_max
+    /// More is written than goes to the disk: what is new must wait, or memory would grow without a bound. Nothing waits for
+    /// space on a full disk.
+    pub(crate) fn makes_wait(&self) -> Result<(), Refusal> {
+        let lags = self.state.frozen.is_some() && self.state.active.bytes() >= ACTIVE_LAG_FACTOR * self.config.active_bytes_max;
+        match lags {
+            true if self.flushing.starved => Err(disk_full()),
+            true => Err(Refusal::Busy),
+            false => Ok(()),
+        }
     }
 
     /// A member that the rows in the store do not know yet could not be given them.
@@ -215,10 +225,14 @@ impl Shard {
         match self.flushing.running.take() {
             Some((id, task)) if id == done.id => match done.result {
                 Ok(result) => {
+                    self.flushing.starved = false;
                     let cleaned = *result.downcast::<Cleaned>().expect("the job was started with this result");
                     self.task_done(task, cleaned);
                 }
-                Err(e) if e.state() == SqlState::DISK_FULL => self.task_postponed(&task),
+                Err(e) if e.state() == SqlState::DISK_FULL => {
+                    self.flushing.starved = true;
+                    self.task_postponed(&task);
+                }
                 // Others have the rows: they come anew.
                 Err(e) if e.state() == SqlState::DATA_CORRUPTED && self.consensus.members().all().len() > 1 => {
                     self.rows_unreadable(&e.to_string());

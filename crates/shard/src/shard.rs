@@ -137,6 +137,12 @@ struct Recovered {
     records: Vec<Record>,
 }
 
+/// What a write gets for which there is no space.
+pub(crate) fn disk_full() -> Refusal {
+    let full = Error::new(base::SqlState::DISK_FULL, "the disk of the shard's leader is full");
+    Refusal::Error(full.with_hint("Writes are taken again when space returns."))
+}
+
 /// Joins what the log and what the store remember.
 fn join(recovered: Option<ShardLog>, standing: &Standing) -> Result<Recovered> {
     let shard_log = recovered.unwrap_or_default();
@@ -494,6 +500,11 @@ impl Shard {
     }
 
     /// True while this replica may answer requests.
+    /// What it has applied does not go into its store, because the disk is full. It tries again by itself.
+    pub fn is_starved(&self) -> bool {
+        self.flushing.starved
+    }
+
     pub fn serves(&self) -> bool {
         let lease = self.consensus.lease_holds(self.now.mono) || planted::active(Bug::ServeWithoutLease);
         self.serving
@@ -517,8 +528,7 @@ impl Shard {
     pub(crate) fn propose(&mut self, entry: LogEntry) -> Result<u64, Refusal> {
         assert!(self.serving, "only a leader that serves proposes");
         if self.disk_full {
-            let full = Error::new(base::SqlState::DISK_FULL, "the disk of the shard's leader is full");
-            return Err(Refusal::Error(full.with_hint("Writes are taken again when space returns.")));
+            return Err(disk_full());
         }
         self.propose_also_when_full(entry)
     }

@@ -244,8 +244,8 @@ impl Shard {
     /// Everything that can forbid a transaction to commit here.
     fn validate(&mut self, context: &Context, writes: &[Write], reads: &ReadSet, parts: u32) -> Result<(), Refusal> {
         let txn = context.txn;
-        if !writes.is_empty() && self.lags() {
-            return Err(Refusal::Busy);
+        if !writes.is_empty() {
+            self.makes_wait()?;
         }
         check_sizes(writes)?;
         let known = self.locks.knows(txn);

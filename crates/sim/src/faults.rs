@@ -82,7 +82,8 @@ impl World {
             FaultKind::Slow => self.network.degrade(0, planned.amount as u32),
             FaultKind::Reset => self.reset(node),
             FaultKind::DiskStall => self.stall(node, now + (planned.end - planned.start)),
-            FaultKind::DiskFull => self.fill(node),
+            FaultKind::DiskFull => self.fill(node, true),
+            FaultKind::StoreFull => self.fill(node, false),
             FaultKind::BitFlip => self.flip(node, &mut prng),
             FaultKind::LoseData => self.lose(node),
             FaultKind::RotRow => self.rot(&mut prng),
@@ -104,7 +105,8 @@ impl World {
             }
             FaultKind::Pause => nodes.into_iter().for_each(|node| self.resume(node)),
             FaultKind::Loss | FaultKind::Slow => self.network.degrade(0, 1),
-            FaultKind::DiskFull => nodes.into_iter().for_each(|node| self.make_room(node)),
+            FaultKind::DiskFull => nodes.into_iter().for_each(|node| self.make_room(node, true)),
+            FaultKind::StoreFull => nodes.into_iter().for_each(|node| self.make_room(node, false)),
             _ => {}
         }
         let mut deliveries = Vec::new();
@@ -174,23 +176,25 @@ impl World {
         }
     }
 
-    fn fill(&mut self, node: NodeId) {
+    fn fill(&mut self, node: NodeId, log: bool) {
         if let Some(process) = self.processes.get_mut(&node) {
-            process.full += 1;
+            process.full += u32::from(log);
+            process.stores_full += 1;
             process.stores.set_full(true);
         }
     }
 
-    fn make_room(&mut self, node: NodeId) {
+    fn make_room(&mut self, node: NodeId, log: bool) {
         if let Some(process) = self.processes.get_mut(&node) {
-            process.full -= 1;
-            process.stores.set_full(process.full > 0);
+            process.full -= u32::from(log);
+            process.stores_full -= 1;
+            process.stores.set_full(process.stores_full > 0);
         }
     }
 
     /// Whether a replica's data may be destroyed now: all others are up, and none was destroyed lately.
     fn may_destroy(&self, now: Micros) -> bool {
-        let all_up = self.processes.values().filter(|p| p.life != Life::Gone).all(|p| p.is_up() && p.paused == 0 && p.full == 0);
+        let all_up = self.processes.values().filter(|p| p.life != Life::Gone).all(|p| p.is_up() && p.paused == 0 && p.stores_full == 0);
         let long_ago = self.last_destroyed.is_none_or(|at| now > at + DESTRUCTION_PAUSE);
         all_up && long_ago && self.lost.is_empty()
     }

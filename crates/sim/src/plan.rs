@@ -40,6 +40,8 @@ pub enum FaultKind {
     /// Writes do not end.
     DiskStall,
     DiskFull,
+    /// Rows cannot be written; the log has files that were made ahead.
+    StoreFull,
     /// One bit of a stopped node's log changes.
     BitFlip,
     /// A node loses its data for good and is replaced by a new one.
@@ -189,11 +191,12 @@ pub struct Planned {
 }
 
 /// The plans that come with the program, by name.
-pub const BUILT_IN: [(&str, &str); 14] = [
+pub const BUILT_IN: [(&str, &str); 15] = [
     ("calm", include_str!("../plans/calm.json")),
     ("crashes", include_str!("../plans/crashes.json")),
     ("partitions", include_str!("../plans/partitions.json")),
     ("disks", include_str!("../plans/disks.json")),
+    ("full_stores", include_str!("../plans/full_stores.json")),
     ("clocks", include_str!("../plans/clocks.json")),
     ("cities", include_str!("../plans/cities.json")),
     ("hot", include_str!("../plans/hot.json")),

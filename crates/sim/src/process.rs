@@ -45,8 +45,10 @@ pub struct Process {
     pub sessions: BTreeMap<SessionId, u32>,
     pub jobs: BTreeMap<u64, (ShardId, Job)>,
     pub jobs_begun: u64,
-    /// Disk-full periods in force.
+    /// Periods in force during which the log finds no space.
     pub full: u32,
+    /// The same for the stores: at least as many.
+    pub stores_full: u32,
     pub damaged_at: Option<Micros>,
 }
 
@@ -70,6 +72,7 @@ impl Process {
             jobs: BTreeMap::new(),
             jobs_begun: 0,
             full: 0,
+            stores_full: 0,
             damaged_at: None,
         }
     }

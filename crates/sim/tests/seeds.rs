@@ -55,6 +55,11 @@ fn failovers_are_over_within_the_promised_time() {
 }
 
 #[test]
+fn a_leader_whose_rows_find_no_space_makes_way() {
+    passes("full_stores", 1, 60);
+}
+
+#[test]
 fn everything_at_once_loses_nothing() {
     passes("mixed", 1, 60);
 }

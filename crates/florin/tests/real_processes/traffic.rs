@@ -61,10 +61,17 @@ impl Traffic {
         Instant::now()
     }
 
-    pub fn stop(self) -> Told {
+    pub fn stop(mut self) -> Told {
         self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().for_each(|thread| thread.join().expect("a client does not panic"));
+        std::mem::take(&mut self.threads).into_iter().for_each(|thread| thread.join().expect("a client does not panic"));
         Told { notes: std::mem::take(&mut self.notes.lock().expect("no holder panics")) }
+    }
+}
+
+/// A scenario that fails leaves no traffic to the next one.
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

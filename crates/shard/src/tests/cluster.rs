@@ -190,6 +190,11 @@ impl Cluster {
         *log = ShardLog { damaged: true, ..ShardLog::default() };
     }
 
+    /// The log has files that were made ahead.
+    pub fn fill_stores(&mut self, node: NodeId, full: bool) {
+        self.members[&node].rows.set_full(full);
+    }
+
     pub fn fill_disk(&mut self, node: NodeId, full: bool) {
         self.members[&node].rows.set_full(full);
         self.event(node, ShardEvent::DiskFull { full });

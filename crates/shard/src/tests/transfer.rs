@@ -397,3 +397,27 @@ fn writes_wait_while_more_is_written_than_goes_to_the_disk() {
     cluster.run(1_000);
     assert!(matches!(write(&mut cluster, refused), Response::Committed { .. }));
 }
+
+#[test]
+fn writes_do_not_wait_for_space_on_a_full_disk() {
+    let mut cluster = Cluster::new(1);
+    cluster.active_bytes_max = 10_000;
+    cluster.crash(n(1));
+    cluster.start(n(1));
+    let leader = cluster.leader();
+    cluster.fill_stores(leader, true);
+    let write = |cluster: &mut Cluster, i: u32| {
+        cluster.run(50);
+        cluster.commit(leader, vec![put(&format!("k{i:05}"), &"x".repeat(1000), base::Version::ZERO)])
+    };
+    let is_refused = |response: &Response| matches!(response, Response::Refused(Refusal::Error(e)) if e.state() == base::SqlState::DISK_FULL);
+    let refused = (0..100).find(|i| match write(&mut cluster, *i) {
+        Response::Committed { .. } => false,
+        response => is_refused(&response) || panic!("{response:?}"),
+    });
+    assert!(cluster.shard(leader).is_starved());
+    cluster.fill_stores(leader, false);
+    cluster.run(3_000);
+    assert!(!cluster.shard(leader).is_starved());
+    assert!(matches!(write(&mut cluster, refused.expect("memory has a bound")), Response::Committed { .. }));
+}

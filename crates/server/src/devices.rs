@@ -61,7 +61,7 @@ impl LocalDevices {
             let (inbox, rows, path) = (Arc::clone(&inbox), Arc::clone(&rows), directory.path().to_owned());
             JobPool::start(JOB_THREADS, move |shard, done| {
                 if rows.failed() {
-                    row_store_failed(&path);
+                    row_store_failed(&path, rows.met_full_disk());
                 }
                 inbox.event(Event::JobDone { shard, done });
             })?
@@ -104,10 +104,10 @@ fn log_event(report: DiskReport, metrics: &Metrics) -> Event {
 }
 
 /// What it had accepted is in the log, so a row store that only ran out of space is opened again when there is some.
-fn row_store_failed(directory: &Path) -> ! {
+fn row_store_failed(directory: &Path, met_full_disk: bool) -> ! {
     let why = "the row store cannot write any more";
-    if starting_anew::is_full(directory) {
-        tracing::warn!("{why}, because the disk is full: the node starts anew and goes on when there is space");
+    if met_full_disk || starting_anew::is_full(directory) {
+        tracing::warn!("{why}, because the disk was full: the node starts anew and goes on when there is space");
         let error = starting_anew::start_anew();
         tracing::error!(%error, "the process could not start anew");
     }

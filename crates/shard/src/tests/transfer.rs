@@ -410,7 +410,8 @@ fn writes_do_not_wait_for_space_on_a_full_disk() {
         cluster.run(50);
         cluster.commit(leader, vec![put(&format!("k{i:05}"), &"x".repeat(1000), base::Version::ZERO)])
     };
-    let is_refused = |response: &Response| matches!(response, Response::Refused(Refusal::Error(e)) if e.state() == base::SqlState::DISK_FULL);
+    let is_refused =
+        |response: &Response| matches!(response, Response::Refused(Refusal::Error(e)) if e.state() == base::SqlState::DISK_FULL);
     let refused = (0..100).find(|i| match write(&mut cluster, *i) {
         Response::Committed { .. } => false,
         response => is_refused(&response) || panic!("{response:?}"),

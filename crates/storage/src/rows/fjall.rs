@@ -64,6 +64,8 @@ struct Engine {
     directory: PathBuf,
     options: FjallOptions,
     failed: AtomicBool,
+    /// Something was refused for want of space.
+    met_full_disk: AtomicBool,
     late: LateWrites,
 }
 
@@ -94,7 +96,14 @@ impl FjallRows {
             .open()
             .map_err(|error| describe(&error, directory))?;
         let late = LateWrites::start(database.clone())?;
-        let engine = Arc::new(Engine { database, directory: directory.to_path_buf(), options, failed: AtomicBool::new(false), late });
+        let engine = Arc::new(Engine {
+            database,
+            directory: directory.to_path_buf(),
+            options,
+            failed: AtomicBool::new(false),
+            met_full_disk: AtomicBool::new(false),
+            late,
+        });
         let rows = FjallRows { engine, stores: Mutex::new(BTreeMap::new()) };
         for (shard, generation) in rows.newest_generations()? {
             let store = FjallStore::open(&rows.engine, shard, generation)?;
@@ -106,6 +115,12 @@ impl FjallRows {
     /// True once the engine failed: nothing is written any more, and the process should stop.
     pub fn failed(&self) -> bool {
         self.engine.failed.load(Ordering::Acquire)
+    }
+
+    /// True once there was too little space. The engine's own threads may have met that too; it says so only when it is next used, when
+    /// there may be space again.
+    pub fn met_full_disk(&self) -> bool {
+        self.engine.met_full_disk.load(Ordering::Acquire)
     }
 
     /// The newest keyspace of each shard; older ones, left by a crash in a clearing, are removed.
@@ -204,6 +219,7 @@ impl Engine {
         if free >= wanted {
             return Ok(());
         }
+        self.met_full_disk.store(true, Ordering::Release);
         let message = format!("the disk of {} is full: {free} bytes are free, {wanted} are wanted", self.directory.display());
         Err(Error::new(SqlState::DISK_FULL, message).with_hint("Free some space; nothing else needs to be done."))
     }

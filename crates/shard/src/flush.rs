@@ -5,7 +5,6 @@
 //! log may be truncated. A crash in between leaves rows that are newer than the bookkeeping says; the log writes them again.
 
 use crate::event::{Job, JobDone, JobResult, ShardEffect};
-use crate::existing::Existing;
 use crate::keys;
 use crate::memlog::Sendable;
 use crate::meta::{self, Standing};
@@ -431,15 +430,16 @@ impl<'a> Batching<'a> {
 }
 
 fn flush_rows(store: &dyn RowStore, table: &Table, horizon: Version, keep_deletions: bool) -> Result<()> {
-    let (mut out, mut existing) = (Batching::new(store), Existing::new(store));
+    let mut out = Batching::new(store);
     for (key, chain) in table.iter() {
-        flush_row(&mut out, existing.get(key)?, key, chain, horizon, keep_deletions)?;
+        flush_row(&mut out, key, chain, horizon, keep_deletions)?;
         out.write_if_full()?;
     }
     out.write()
 }
 
-fn flush_row(out: &mut Batching, current: Option<Bytes>, key: &[u8], chain: &Chain, horizon: Version, keep_deletions: bool) -> Result<()> {
+fn flush_row(out: &mut Batching, key: &[u8], chain: &Chain, horizon: Version, keep_deletions: bool) -> Result<()> {
+    let current = out.store.get(Space::Current, key)?;
     let current_version = current.as_deref().map(keys::current_version).transpose()?;
     let oldest = chain.first().expect("a chain has a version").version;
     if let (Some(value), Some(version)) = (&current, current_version)

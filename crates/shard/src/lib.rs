@@ -14,7 +14,6 @@ mod consensus;
 mod entry;
 pub mod event;
 mod evidence;
-mod existing;
 mod flush;
 mod foreign;
 mod handover;

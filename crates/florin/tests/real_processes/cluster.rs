@@ -136,10 +136,15 @@ impl Cluster {
         self.spawn(node, true);
     }
 
-    /// Writes until the node has used up the log files that it made ahead of time and says that its disk is full.
+    /// Writes until the node whose disk is full cannot go on: either it has used up the log files that it made ahead of
+    /// time, or its row store met the full disk before that, and it waits for space to start anew. Which comes first is
+    /// a race, and either is told in its log.
     pub fn exhaust_log(&self, node: usize) {
-        const LINE: &str = "the disk is full: the log cannot be written";
-        let said = || std::fs::read_to_string(self.log(node)).unwrap_or_default().matches(LINE).count();
+        const LINES: [&str; 2] = ["the disk is full: the log cannot be written", "is full; this node goes on when"];
+        let said = || {
+            let log = std::fs::read_to_string(self.log(node)).unwrap_or_default();
+            LINES.iter().map(|line| log.matches(line).count()).sum::<usize>()
+        };
         let (before, start) = (said(), Instant::now());
         self.sql("CREATE TABLE IF NOT EXISTS bulk (id bigserial PRIMARY KEY, bytes text)").expect("the cluster serves");
         while said() == before {

@@ -122,7 +122,7 @@ impl LogEntry {
     }
 
     pub fn encode(&self) -> Bytes {
-        let mut w = Writer::with_capacity(self.size_hint());
+        let mut w = Writer::with_capacity(self.size_max());
         match self {
             LogEntry::Commit { txn, version, parts, changes } => {
                 w.u8(COMMIT);
@@ -216,16 +216,44 @@ impl LogEntry {
         Ok(entry)
     }
 
-    fn size_hint(&self) -> usize {
-        let changes = match self {
-            LogEntry::Stage { changes, .. } => return 64 + changes.bytes().len(),
-            LogEntry::Commit { changes, .. } => changes.as_slice(),
-            LogEntry::Prepare(prepare) => &prepare.changes,
-            LogEntry::Put { change, .. } => std::slice::from_ref(change),
-            _ => &[],
+    /// No entry is longer than this, and none much shorter: a log holds many, and a buffer that had to grow keeps up to as much again.
+    fn size_max(&self) -> usize {
+        let content = match self {
+            LogEntry::Stage { changes, .. } => changes.bytes().len(),
+            LogEntry::Commit { changes, .. } => changes_size(changes),
+            LogEntry::Prepare(prepare) => prepare_size(prepare),
+            LogEntry::Put { change, .. } => changes_size(std::slice::from_ref(change)),
+            LogEntry::Handover { locks, .. } => locks.iter().map(|(_, resource, _)| TXN_SIZE + lock_size(resource)).sum(),
+            LogEntry::Settled { txns } => txns.len() * TXN_SIZE,
+            _ => 0,
         };
-        64 + changes.iter().map(|change| 8 + change.key.len() + change.row.as_ref().map_or(0, Bytes::len)).sum::<usize>()
+        FIXED_SIZE + content
     }
+}
+
+/// At most, of what every entry has, counts included.
+const FIXED_SIZE: usize = 96;
+const LENGTH_SIZE: usize = size_of::<u32>();
+const TXN_SIZE: usize = 24;
+
+fn changes_size(changes: &[Change]) -> usize {
+    changes.iter().map(|change| 2 * LENGTH_SIZE + change.key.len() + change.row.as_ref().map_or(0, Bytes::len)).sum()
+}
+
+fn prepare_size(prepare: &Prepare) -> usize {
+    let keys: usize = prepare.reads.keys.iter().map(|key| LENGTH_SIZE + key.len()).sum();
+    let ranges: usize = prepare.reads.ranges.iter().map(|range| 2 * LENGTH_SIZE + range.start.len() + range.end.len()).sum();
+    let locks: usize = prepare.locks.iter().map(|(resource, _)| lock_size(resource)).sum();
+    changes_size(&prepare.changes) + prepare.participants.len() * size_of::<u32>() + keys + ranges + locks
+}
+
+fn lock_size(resource: &Resource) -> usize {
+    let kinds = 2;
+    kinds
+        + match resource {
+            Resource::Table(_) => size_of::<u32>(),
+            Resource::Row(key) => LENGTH_SIZE + key.len(),
+        }
 }
 
 pub fn write_changes(w: &mut Writer, changes: &[Change]) {
@@ -357,6 +385,7 @@ mod tests {
             LogEntry::Put { version, change: change("s", Some("v")) },
             LogEntry::ClockBound { version },
             LogEntry::Handover { to: NodeId(3), locks: locks.into_iter().map(|(r, m)| (txn, r, m)).collect() },
+            LogEntry::Settled { txns: vec![txn; 9] },
         ]
     }
 
@@ -365,6 +394,30 @@ mod tests {
         for entry in examples() {
             assert_eq!(LogEntry::decode(entry.encode()), Ok(entry));
         }
+    }
+
+    #[test]
+    fn no_buffer_has_to_grow() {
+        for entry in examples() {
+            let size = entry.encode().len();
+            assert!((size..=size + FIXED_SIZE).contains(&entry.size_max()), "{entry:?}: {size} of {}", entry.size_max());
+        }
+        let many = |n: usize| -> Vec<Bytes> { (0..n).map(|n| Bytes::from(vec![b'k'; n % 50])).collect() };
+        let prepare = LogEntry::Prepare(Box::new(Prepare {
+            txn: TxnId { started: 5, node: NodeId(1), boot: 2, sequence: 9 },
+            version: Version(1),
+            parts: 0,
+            changes: many(1000).into_iter().map(|key| Change { row: (key.len() % 2 == 0).then(|| key.clone()), key }).collect(),
+            participants: (0..100).map(ShardId).collect(),
+            reads: ReadSet {
+                keys: many(1000),
+                ranges: many(100).into_iter().map(|key| KeyRange { start: key.clone(), end: key }).collect(),
+                ..ReadSet::default()
+            },
+            locks: many(1000).into_iter().map(|key| (Resource::Row(key), LockMode::Update)).collect(),
+        }));
+        let size = prepare.encode().len();
+        assert!((size..=size + FIXED_SIZE).contains(&prepare.size_max()), "{size} of {}", prepare.size_max());
     }
 
     #[test]

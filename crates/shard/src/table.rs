@@ -13,7 +13,10 @@ use storage::access::Row;
 /// Versions of one key beyond which those that no snapshot needs are dropped.
 const CHAIN_LONG: usize = 16;
 /// What a version costs beside its key and row, in bytes.
-const VERSION_OVERHEAD: usize = 64;
+const VERSION_OVERHEAD: usize = size_of::<RowVersion>();
+/// What a key costs beside its own length, in bytes: its place in a node of the tree with that of its chain. Nodes that are filled in ascending order
+/// are half full.
+const KEY_OVERHEAD: usize = 2 * (size_of::<TableKey>() + size_of::<Chain>()) - VERSION_OVERHEAD - KEY_INLINE;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowVersion {
@@ -73,7 +76,7 @@ impl Table {
             }
             Entry::Vacant(place) => {
                 place.insert(SmallVec::from_buf([version]));
-                self.bytes += key.len();
+                self.bytes += KEY_OVERHEAD + key.len();
                 true
             }
         }
@@ -89,7 +92,7 @@ impl Table {
         self.bytes -= cost(&dropped.row);
         if chain.is_empty() {
             self.rows.remove(key);
-            self.bytes -= key.len();
+            self.bytes -= KEY_OVERHEAD + key.len();
         }
         true
     }
@@ -104,7 +107,7 @@ impl Table {
 
     pub fn pop_first(&mut self) -> Option<(TableKey, Chain)> {
         let (key, chain) = self.rows.pop_first()?;
-        self.bytes -= key.len() + chain.iter().map(|version| cost(&version.row)).sum::<usize>();
+        self.bytes -= KEY_OVERHEAD + key.len() + chain.iter().map(|version| cost(&version.row)).sum::<usize>();
         Some((key, chain))
     }
 }

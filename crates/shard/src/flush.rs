@@ -29,8 +29,10 @@ const FLUSH_AGE: Duration = Duration::from_secs(60);
 pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
 /// Keys that one job of cleaning up looks at.
 const CLEAN_KEYS_MAX: usize = 64 * 1024;
-/// Flushed keys moved into the cache with each tick.
+/// Flushed keys moved into the cache with each tick, at least.
 const DRAIN_KEYS: usize = 1024;
+/// Bytes of flushed rows that leave for each byte that came in: before they have left, no flush begins, and what comes in would grow without a bound.
+const DRAIN_PACE: usize = 2;
 /// Between two looks through the history for what no snapshot needs.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 /// A layer is not moved sooner than this after it could be: rows that are loaded and then get a key, or are dropped, are never moved.
@@ -58,6 +60,8 @@ pub(crate) struct Flushing {
     running: Option<(u64, Task)>,
     pub next_job: u64,
     retry_at: Mono,
+    /// Bytes of the active table at the last tick.
+    active_seen: usize,
     /// The store's disk was full when it was last written to.
     pub starved: bool,
     /// Since when the oldest layer could be moved.
@@ -76,6 +80,7 @@ impl Flushing {
             running: None,
             next_job: 1,
             retry_at: Mono(0),
+            active_seen: 0,
             starved: false,
             movable: None,
             collected: now,
@@ -300,9 +305,15 @@ impl Shard {
         self.consensus.truncate(index);
     }
 
-    /// Flushed rows go over to the cache, a few at a time.
+    /// Flushed rows go over to the cache, a few at a time, and faster than new ones come.
     fn drain(&mut self) {
-        for _ in 0..DRAIN_KEYS {
+        let active = self.state.active.bytes();
+        let came = active.saturating_sub(std::mem::replace(&mut self.flushing.active_seen, active));
+        let stay = self.state.draining.bytes().saturating_sub(came.saturating_mul(DRAIN_PACE));
+        for keys in 0.. {
+            if keys >= DRAIN_KEYS && self.state.draining.bytes() <= stay {
+                return;
+            }
             let Some((key, chain)) = self.state.draining.pop_first() else { return };
             let newer = self.state.active.get(&key).is_some() || self.state.frozen.as_ref().is_some_and(|f| f.table.get(&key).is_some());
             if newer || !self.state.layers.is_empty() {

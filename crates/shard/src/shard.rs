@@ -38,6 +38,8 @@ pub const UNCOMMITTED_ENTRIES_MAX: u64 = 64 * 1024;
 
 /// Bytes of log entries kept in memory, unless said otherwise.
 pub const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Of an entry whose rows are kept in memory as parts of it, instead of beside it. Reading a smaller one again costs more than it saves.
+const SHARED_BYTES_MIN: usize = 4096;
 
 /// Members of a new shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -541,7 +543,10 @@ impl Shard {
             return Err(Refusal::Busy);
         }
         self.skip_own_entries();
-        let index = self.consensus.propose(entry.encode()).ok_or(Refusal::Busy)?;
+        let bytes = entry.encode();
+        let entry =
+            if bytes.len() >= SHARED_BYTES_MIN { LogEntry::decode(bytes.clone()).expect("what is written can be read") } else { entry };
+        let index = self.consensus.propose(bytes).ok_or(Refusal::Busy)?;
         let schema = self.state.schema;
         self.state.apply(index, entry).expect("the store took what the log's entry needs before it was proposed");
         self.after_apply(schema);

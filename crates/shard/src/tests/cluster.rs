@@ -71,6 +71,7 @@ pub struct Cluster {
     /// Messages lost, and as many doubled or late.
     pub loss_ppm: u32,
     pub active_bytes_max: usize,
+    pub cache_bytes_max: usize,
     pub outcomes_max: usize,
     prng: Prng,
     next_request: u64,
@@ -115,6 +116,7 @@ impl Cluster {
             disk_delay: 0,
             loss_ppm: 0,
             active_bytes_max: 1 << 30,
+            cache_bytes_max: 64 << 20,
             outcomes_max: 1 << 17,
             prng: Prng::new(42),
             next_request: 1,
@@ -148,12 +150,13 @@ impl Cluster {
     pub fn start(&mut self, node: NodeId) {
         let now = self.clock();
         let (seed, active) = (self.prng.next_u64(), self.active_bytes_max);
-        let outcomes_max = self.outcomes_max;
+        let (cache, outcomes_max) = (self.cache_bytes_max, self.outcomes_max);
         let member = self.members.get_mut(&node).unwrap();
         member.boot += 1;
         let mut config = ShardConfig::new(SHARD, node, member.boot, seed);
         config.bootstrap = member.bootstrap.clone();
         config.active_bytes_max = active;
+        config.cache_bytes_max = cache;
         config.outcomes_max = outcomes_max;
         config.signing = Some(proof::SigningSeed([node.0 as u8; 32]));
         let log = (member.boot > 1).then(|| member.disk.log.clone());

@@ -399,6 +399,22 @@ fn writes_wait_while_more_is_written_than_goes_to_the_disk() {
 }
 
 #[test]
+fn flushed_rows_leave_faster_than_new_ones_come() {
+    let mut cluster = Cluster::new(1);
+    (cluster.active_bytes_max, cluster.cache_bytes_max) = (1_000_000, 500_000);
+    cluster.crash(n(1));
+    cluster.start(n(1));
+    let leader = cluster.leader();
+    for commit in 0..30 {
+        let rows = (0..20_000).map(|i| put(&format!("k{:07}", commit * 20_000 + i), "row", base::Version::ZERO)).collect();
+        assert!(matches!(cluster.commit(leader, rows), Response::Committed { .. }));
+        cluster.run(50);
+        let held = cluster.shard(leader).status().memory_bytes;
+        assert!(held < 8_000_000, "{held} bytes after {commit} commits");
+    }
+}
+
+#[test]
 fn writes_do_not_wait_for_space_on_a_full_disk() {
     let mut cluster = Cluster::new(1);
     cluster.active_bytes_max = 10_000;

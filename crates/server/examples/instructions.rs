@@ -11,7 +11,7 @@ mod world;
 use base::NodeId;
 use base::locality::LocalityMode;
 use bytes::BytesMut;
-use ledger::{Account, Batch, Code, Ledger, MemoryBooks, Outcome, Transfer};
+use ledger::{Account, Batch, Code, Ledger, MemoryBooks, Outcome, Transfer, packed};
 use node::Node;
 use node::event::{Effect, Event};
 use postgres_protocol::IsNull;
@@ -65,6 +65,9 @@ const WARM_UP: i64 = 50;
 const RUNS: i64 = 200;
 const TRANSFERS: u64 = 8_000;
 const LEDGER_ACCOUNTS: u64 = 1_000;
+/// Packed batches that are counted, after one that is not; and the accounts that their transfers are between.
+const PACKED_BATCHES: u64 = 2;
+const PACKED_ACCOUNTS: u64 = 8_000;
 /// For new nodes to settle.
 const SETTLE_TICKS: u32 = 500;
 const OUTPUT_BYTES: usize = 64 << 10;
@@ -83,6 +86,11 @@ const PATHS: &[Path] = &[
     Path { name: "commit-follower", what: "the same commit at one of the two followers", run: || commits(FOLLOWER) },
     Path { name: "tpcb", what: "pgbench's TPC-B-like transaction, prepared, seven statements, at the leader", run: tpcb },
     Path { name: "transfer", what: "two updates and an insert as one simple call with BEGIN and COMMIT, at the leader", run: transfers },
+    Path {
+        name: "ledger-batch",
+        what: "one of 8,000 plain transfers of a packed batch over two shards, at the leader of three replicas",
+        run: packed_batches,
+    },
     Path { name: "ledger", what: "one of 8,000 plain transfers of a ledger batch on a map", run: ledger_batch },
 ];
 
@@ -116,6 +124,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("branches", "UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2"),
     ("history", "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP)"),
     ("commit", "COMMIT"),
+    ("open", "SELECT ledger.create_accounts($1)"),
+    ("book", "SELECT ledger.create_transfers($1)"),
 ];
 
 impl Bench {
@@ -150,19 +160,34 @@ impl Bench {
     }
 
     /// Sends a message, and hears the answer before any time has passed. `counted`: the node whose part is counted, if any.
-    fn ask(&mut self, mut message: BytesMut, counted: Option<NodeId>) -> Answer {
+    fn ask(&mut self, message: BytesMut, counted: Option<NodeId>) -> Answer {
+        self.send(message, counted);
+        self.counts.set(None);
+        self.world.heard(self.client).map(answered).expect("nothing is waited for")
+    }
+
+    /// The same for what takes some ticks, which are counted too.
+    fn ask_at_length(&mut self, message: BytesMut, counted: Option<NodeId>) -> Answer {
+        self.send(message, counted);
+        let answer = self.world.wait(self.client);
+        self.counts.set(None);
+        answered(answer)
+    }
+
+    fn send(&mut self, mut message: BytesMut, counted: Option<NodeId>) {
         self.counts.set(counted);
         let requests = if counted == Some(LEADER) { counted::decode(&mut message) } else { decode(&mut message) };
         self.world.event(LEADER, Event::Client { session: self.client.session, requests });
-        self.counts.set(None);
-        let answer = self.world.heard(self.client).expect("nothing is waited for");
-        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
-        answer
     }
 
     fn run(&mut self, statement: &str, values: &[i64], counted: Option<NodeId>) -> Answer {
         self.ask(execute(statement, values), counted)
     }
+}
+
+fn answered(answer: Answer) -> Answer {
+    assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+    answer
 }
 
 fn decode(input: &mut BytesMut) -> Vec<ClientRequest> {
@@ -289,4 +314,46 @@ fn ledger_batch() -> u64 {
     let done = counted::batch(&mut books, &transfers);
     assert!(opened.iter().chain(&done).all(|outcome| outcome.code == Code::Ok));
     TRANSFERS
+}
+
+/// A statement with a packed batch.
+fn packed(statement: &str, batch: &[u8]) -> BytesMut {
+    let mut message = BytesMut::new();
+    let binary = |bytes: &[u8], buffer: &mut BytesMut| {
+        buffer.extend_from_slice(bytes);
+        Ok(IsNull::No)
+    };
+    let bound = frontend::bind("", statement, [1], [batch], binary, [1], &mut message);
+    assert!(bound.is_ok(), "a batch is short enough");
+    frontend::execute("", 0, &mut message).expect("short");
+    frontend::sync(&mut message);
+    message
+}
+
+/// Ids and accounts are scattered as a client's are: ids ascend, accounts do not.
+fn packed_batches() -> u64 {
+    let mut bench = Bench::new();
+    bench.world.query(LEADER, "SELECT ledger.define('{\"id\": 1, \"name\": \"counted\"}')").ok();
+    let id = |number: u64| u128::from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) << 64 | u128::from(number) + 1;
+    let account = |number: u64| Account { id: id(number), ledger: 1, code: 1, ..Account::default() };
+    let accounts: Vec<Account> = (0..PACKED_ACCOUNTS).map(account).collect();
+    bench.ask_at_length(packed("open", &packed::encode_accounts(&accounts)), None);
+    for batch in 0..=PACKED_BATCHES {
+        let transfer = |number: u64| Transfer {
+            id: u128::from(batch * TRANSFERS + number) + 1,
+            debit_account: id(number * 7_919 % PACKED_ACCOUNTS),
+            credit_account: id((number * 4_057 + 1) % PACKED_ACCOUNTS),
+            amount: u128::from(number % 100) + 1,
+            ledger: 1,
+            code: 1,
+            ..Transfer::default()
+        };
+        let transfers: Vec<Transfer> = (0..TRANSFERS).map(transfer).collect();
+        let counted = (batch > 0).then_some(LEADER);
+        let answer = bench.ask_at_length(packed("book", &packed::encode_transfers(&transfers)), counted);
+        assert_eq!(answer.rows.len(), 1);
+    }
+    let found = bench.world.query(LEADER, "SELECT count(*) FROM ledger.transfers").ok();
+    assert_eq!(found, [[Some(((PACKED_BATCHES + 1) * TRANSFERS).to_string())]], "all are booked");
+    PACKED_BATCHES * TRANSFERS
 }

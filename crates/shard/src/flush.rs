@@ -315,10 +315,13 @@ impl Shard {
                 return;
             }
             let Some((key, chain)) = self.state.draining.pop_first() else { return };
-            let newer = self.state.active.get(&key).is_some() || self.state.frozen.as_ref().is_some_and(|f| f.table.get(&key).is_some());
             // A cache that is nearly full is for rows that were asked for, or written again and again: most others never are.
             let wanted = chain.len() > 1 || self.state.cache.has_room();
-            if newer || !wanted || !self.state.layers.is_empty() {
+            if !wanted || !self.state.layers.is_empty() {
+                continue;
+            }
+            let newer = self.state.active.get(&key).is_some() || self.state.frozen.as_ref().is_some_and(|f| f.table.get(&key).is_some());
+            if newer {
                 continue;
             }
             let newest = chain.last().expect("a chain has a version");

@@ -42,6 +42,7 @@ mod state;
 pub mod system;
 mod table;
 mod txn;
+mod undecided;
 mod vouch;
 mod wire;
 

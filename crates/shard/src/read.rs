@@ -217,7 +217,7 @@ impl State {
             return None;
         }
         match self.prepared_keys.get(key) {
-            Some((txn, version)) if *version <= snapshot => Some(*txn),
+            Some((txn, version)) if version <= snapshot => Some(txn),
             _ => self.prepared_storage(storage_of(key), snapshot),
         }
     }
@@ -228,9 +228,7 @@ impl State {
         }
         let upper = if end_included { Bound::Included(end) } else { bound_end(end) };
         self.prepared_keys
-            .range::<[u8], _>((Bound::Included(start), upper))
-            .find(|(_, (_, version))| *version <= snapshot)
-            .map(|(_, (txn, _))| *txn)
+            .find(Bound::Included(start), upper, |_, version| version <= snapshot)
             .or_else(|| self.prepared_storage(storage_of(start), snapshot))
     }
 

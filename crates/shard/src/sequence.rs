@@ -85,7 +85,7 @@ impl Shard {
     }
 
     fn put(&mut self, key: &Key, row: Row) -> Result<u64, Refusal> {
-        if self.state.prepared_keys.contains_key(key) {
+        if self.state.prepared_keys.get(key).is_some() {
             return Err(Refusal::Busy);
         }
         let version = self.clock.tick(self.now.wall);

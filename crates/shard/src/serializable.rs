@@ -30,18 +30,15 @@ impl Shard {
         }
         for key in &reads.keys {
             let newer = self.state.newest(key).map_err(Refusal::Error)?.version > snapshot;
-            let undecided = self.state.prepared_keys.get(key).is_some_and(|(txn, _)| *txn != context.txn);
+            let undecided = self.state.prepared_keys.get(key).is_some_and(|(txn, _)| txn != context.txn);
             if newer || undecided {
                 return Err(conflict());
             }
         }
         for range in &reads.ranges {
-            let undecided = self
-                .state
-                .prepared_keys
-                .range::<[u8], _>((std::ops::Bound::Included(range.start.as_ref()), crate::read::bound_end(&range.end)))
-                .any(|(_, (txn, _))| *txn != context.txn);
-            if undecided || self.state.changed_since(range, snapshot).map_err(Refusal::Error)? {
+            let (start, end) = (std::ops::Bound::Included(range.start.as_ref()), crate::read::bound_end(&range.end));
+            let undecided = self.state.prepared_keys.find(start, end, |txn, _| txn != context.txn);
+            if undecided.is_some() || self.state.changed_since(range, snapshot).map_err(Refusal::Error)? {
                 return Err(conflict());
             }
         }

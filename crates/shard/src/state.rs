@@ -11,12 +11,13 @@ use crate::outcomes::{Outcomes, Pinned, Settled};
 use crate::staged::{self, Staged, Storages};
 use crate::system;
 use crate::table::{RowVersion, Table};
+use crate::undecided::Undecided;
 use base::{Error, NodeId, Result, SchemaVersion, StorageId, TxnId, Version};
 use proof::Origin;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::access::{EVIDENCE_KEY, Key, LockMode, storage_of};
+use storage::access::{EVIDENCE_KEY, LockMode, storage_of};
 use storage::packed::Packed;
 use storage::rows::RowStore;
 
@@ -93,7 +94,7 @@ pub struct State {
     pub outcomes_max: usize,
     pub prepared: BTreeMap<TxnId, Arc<Prepare>>,
     /// Rows that an undecided transaction will write if it commits.
-    pub prepared_keys: BTreeMap<Key, (TxnId, Version)>,
+    pub prepared_keys: Undecided,
     /// Newest version of any entry, and newest that entries of its kind were given by a leader's clock.
     pub last_version: Version,
     last_assigned: Version,
@@ -131,7 +132,7 @@ impl State {
             outcomes: Outcomes::new(outcomes_max),
             outcomes_max,
             prepared: BTreeMap::new(),
-            prepared_keys: BTreeMap::new(),
+            prepared_keys: Undecided::default(),
             last_version: Version::ZERO,
             last_assigned: Version::ZERO,
             allowance: Allowance::default(),
@@ -158,9 +159,7 @@ impl State {
 
     /// A prepared transaction that the bookkeeping remembers.
     pub fn restore_prepared(&mut self, prepare: Arc<Prepare>) {
-        for change in &prepare.changes {
-            self.prepared_keys.insert(change.key.clone(), (prepare.txn, prepare.version));
-        }
+        self.prepared_keys.insert(&prepare);
         self.prepared.insert(prepare.txn, prepare);
     }
 
@@ -262,19 +261,14 @@ impl State {
     }
 
     fn prepare(&mut self, index: u64, prepare: Arc<Prepare>) {
-        for change in &prepare.changes {
-            let before = self.prepared_keys.insert(change.key.clone(), (prepare.txn, prepare.version));
-            assert!(before.is_none(), "two prepared transactions write one row: {:?} and {}", before, prepare.txn);
-        }
+        self.prepared_keys.insert(&prepare);
         self.push_undo(index, Undo::Prepared(prepare.txn));
         self.prepared.insert(prepare.txn, prepare);
     }
 
     fn forget_prepared(&mut self, txn: TxnId) -> Option<Arc<Prepare>> {
         let prepare = self.prepared.remove(&txn)?;
-        for change in &prepare.changes {
-            self.prepared_keys.remove(&change.key);
-        }
+        self.prepared_keys.remove(&prepare);
         Some(prepare)
     }
 

@@ -107,11 +107,13 @@ impl Shard {
         self.check_seen(context.seen)?;
         self.validate(context, writes, reads, parts)?;
         // What something else guards, that guards until the decision.
+        let mut last = None;
         for write in writes.iter().filter(|write| write.base != BASE_GUARDED) {
-            let table = Resource::Table(storage_of(&write.key));
+            let storage = storage_of(&write.key);
             let row = Resource::Row(write.key.clone());
-            let locked = self.locks.acquire(txn, &table, LockMode::KeyShare) && self.locks.acquire(txn, &row, LockMode::NoKeyUpdate);
-            if !locked {
+            let table_held = last == Some(storage) || self.locks.acquire(txn, &Resource::Table(storage), LockMode::KeyShare);
+            last = Some(storage);
+            if !table_held || !self.locks.acquire(txn, &row, LockMode::NoKeyUpdate) {
                 return Err(locks_lost());
             }
         }
@@ -286,7 +288,7 @@ impl Shard {
             return Err(locks_lost());
         }
         for (key, version) in &reads.locked {
-            let prepared = self.state.prepared_keys.get(key).is_some_and(|(other, _)| *other != txn);
+            let prepared = self.state.prepared_keys.get(key).is_some_and(|(other, _)| other != txn);
             let taken = self.locks.conflicts(txn, Target::Table(storage_of(key)), LockMode::KeyShare)
                 || self.locks.conflicts(txn, Target::Row(key), LockMode::Share);
             let seen = self.state.newest(key).map_err(Refusal::Error)?;

@@ -102,7 +102,21 @@ impl RowLayout {
     /// All columns, dropped ones as NULL.
     pub fn decode(&self, row: &[u8]) -> Result<Vec<Value>> {
         let reader = self.reader(row)?;
-        (0..self.columns.len()).map(|index| reader.value(index)).collect()
+        let mut values = Vec::with_capacity(self.columns.len());
+        let mut at = 0;
+        for (index, column) in self.columns.iter().enumerate() {
+            if index >= reader.count {
+                values.push(if column.dropped { Value::Null } else { column.missing.clone() });
+            } else if reader.is_null(index) {
+                values.push(Value::Null);
+            } else {
+                let (skip, length) = reader.extent(index, at)?;
+                let bytes = reader.values.get(at + skip..at + skip + length).ok_or_else(|| corrupted("row"))?;
+                values.push(if column.dropped { Value::Null } else { stored::decode(bytes, column.ty)? });
+                at += skip + length;
+            }
+        }
+        Ok(values)
     }
 }
 

@@ -322,7 +322,7 @@ impl Shard {
             return;
         }
         let key = Bytes::from_static(EVIDENCE_KEY);
-        if self.state.prepared_keys.contains_key(&key) {
+        if self.state.prepared_keys.get(&key).is_some() {
             return;
         }
         let version = self.clock.tick(self.now.wall);

@@ -19,7 +19,6 @@ use crate::value::Value;
 use base::{Result, ShardId, Version};
 use ledger::{Account, Books, Entry, Event, Kind, Ledger, Needs, PendingState, Transfer};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use storage::access::{BASE_GUARDED, Isolation, Key, KeyRange, LockMode};
@@ -73,6 +72,8 @@ struct Held<T> {
     /// The version that was read, as the commit wants to find it.
     base: Version,
     changed: bool,
+    /// See [`Rows::rank`].
+    rank: u32,
 }
 
 /// Rows of one table by id, with the ids of those that changed in the order in which they did.
@@ -97,7 +98,7 @@ impl<T> Rows<T> {
     fn read(&mut self, id: u128, stored: Option<&Stored>, decode: impl FnOnce(&[Value]) -> Result<T>, table: Table) -> Result<()> {
         let Some(stored) = stored else { return Ok(()) };
         let value = Some(decode(&info(table).layout.decode(&stored.row)?)?);
-        self.held.insert(id, Held { value, base: stored.version, changed: false });
+        self.held.insert(id, Held { value, base: stored.version, changed: false, rank: 0 });
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl<T> Rows<T> {
     }
 
     fn put(&mut self, id: u128, value: T) {
-        let held = self.held.entry(id).or_insert(Held { value: None, base: Version::ZERO, changed: false });
+        let held = self.held.entry(id).or_insert(Held { value: None, base: Version::ZERO, changed: false, rank: 0 });
         held.value = Some(value);
         if !std::mem::replace(&mut held.changed, true) {
             self.changed.push(id);
@@ -128,6 +129,15 @@ impl<T> Rows<T> {
         if let Some(held) = self.held.get_mut(&id) {
             held.value = None;
         }
+    }
+
+    /// Tells each changed row its place in the order of the ids; how many there are.
+    fn rank(&mut self) -> usize {
+        self.changed.sort_unstable();
+        for (rank, id) in (0..).zip(&self.changed) {
+            self.held.get_mut(id).expect("what changed is held").rank = rank;
+        }
+        self.changed.len()
     }
 
     /// In the order of the ids, which is that of the keys.
@@ -172,6 +182,22 @@ impl Loaded {
     pub fn ledger_of(&self, transfer: &Transfer) -> u32 {
         let accounts = transfer.each_leg().map(|leg| leg.account);
         accounts.filter_map(|id| self.accounts.get(id)).map(|stored| stored.account.ledger).next().unwrap_or(0)
+    }
+
+    /// The batch's entries, each account's together in the order of the accounts, and of an account in the order in which they were made. Its row
+    /// remembers the last one's timestamp.
+    fn take_entries(&mut self) -> Vec<Entry> {
+        let entries = std::mem::take(&mut self.entries);
+        let accounts = self.accounts.rank();
+        let mut rank_of = |entry: &Entry| {
+            let held = self.accounts.held.get_mut(&entry.account).expect("an entry changes its account");
+            if let Some(stored) = &mut held.value {
+                stored.changed = stored.changed.max(entry.timestamp);
+            }
+            held.rank
+        };
+        let ranks: Vec<u32> = entries.iter().map(&mut rank_of).collect();
+        in_order_of(entries, &ranks, accounts)
     }
 
     fn state(&self, transfer: u128) -> State {
@@ -387,14 +413,7 @@ impl Session {
 
     /// Puts all that the batch changed into the transaction's buffer. `timestamp`: of the batch, for what was refused.
     pub(super) async fn keep(&mut self, mut loaded: Loaded, timestamp: u64, share: Share) -> Exec<()> {
-        let entries = std::mem::take(&mut loaded.entries);
-        for entry in &entries {
-            if let Some(held) = loaded.accounts.held.get_mut(&entry.account)
-                && let Some(stored) = &mut held.value
-            {
-                stored.changed = stored.changed.max(entry.timestamp);
-            }
-        }
+        let entries = loaded.take_entries();
         // Between the parts of a large batch, each of some milliseconds, others have their turn.
         let large = entries.len() >= LARGE_ENTRIES;
         let mut writes = Writes::default();
@@ -450,34 +469,40 @@ impl Session {
         Ok(())
     }
 
-    /// Numbers the entries of each account at each timestamp, and puts them in the order of their keys.
+    /// Numbers the entries of each account at each timestamp. They come in the order of their keys.
     fn put_movements(&self, entries: &[Entry], writes: &mut Writes) -> Result<()> {
-        let mut ordered: Vec<(u128, u64, i32, &Entry)> = Vec::with_capacity(entries.len());
-        let (mut transfer, mut numbers) = ((0, 0), SmallVec::<[(u128, i32); 2]>::new());
-        for entry in entries {
-            if std::mem::replace(&mut transfer, (entry.transfer, entry.timestamp)) != (entry.transfer, entry.timestamp) {
-                numbers.clear();
+        let mut number = 0;
+        let mut shard = ShardId(0);
+        for (at, entry) in entries.iter().enumerate() {
+            let before = at.checked_sub(1).map(|before| &entries[before]);
+            let same_account = before.is_some_and(|before| before.account == entry.account);
+            if !same_account {
+                shard = self.shard_of_id(entry.account)?;
             }
-            let number = match numbers.iter_mut().find(|(account, _)| *account == entry.account) {
-                Some((_, number)) => {
-                    *number += 1;
-                    *number
-                }
-                None => {
-                    numbers.push((entry.account, 0));
-                    0
-                }
-            };
-            ordered.push((entry.account, entry.timestamp, number, entry));
-        }
-        ordered.sort_unstable_by_key(|(account, timestamp, number, _)| (*account, *timestamp, *number));
-        for (account, timestamp, number, entry) in ordered {
+            number = if same_account && before.is_some_and(|before| before.timestamp == entry.timestamp) { number + 1 } else { 0 };
             let row = rows::of_entry(entry, number)?;
-            let key = |key: &mut Vec<u8>| entry_suffix(account, timestamp, number, key);
-            writes.put(Table::Entries, self.shard_of_id(account)?, key, Some(&row), BASE_GUARDED)?;
+            let key = |key: &mut Vec<u8>| entry_suffix(entry.account, entry.timestamp, number, key);
+            writes.put(Table::Entries, shard, key, Some(&row), BASE_GUARDED)?;
         }
         Ok(())
     }
+}
+
+/// Sorts by rank, which is below `ranks_end`; what has the same stays in its order. By counting, as there are nearly as many ranks as elements.
+fn in_order_of<T>(elements: Vec<T>, ranks: &[u32], ranks_end: usize) -> Vec<T> {
+    let mut places = vec![0; ranks_end + 1];
+    ranks.iter().for_each(|rank| places[*rank as usize + 1] += 1);
+    for rank in 0..ranks_end {
+        places[rank + 1] += places[rank];
+    }
+    let mut ordered: Vec<Option<T>> = Vec::new();
+    ordered.resize_with(elements.len(), || None);
+    for (element, rank) in elements.into_iter().zip(ranks) {
+        let place: &mut usize = &mut places[*rank as usize];
+        ordered[*place] = Some(element);
+        *place += 1;
+    }
+    ordered.into_iter().flatten().collect()
 }
 
 fn ledger_key(id: u32) -> Result<Key> {

@@ -5,6 +5,7 @@
 //! log may be truncated. A crash in between leaves rows that are newer than the bookkeeping says; the log writes them again.
 
 use crate::event::{Job, JobDone, JobResult, ShardEffect};
+use crate::existing::Existing;
 use crate::keys;
 use crate::memlog::Sendable;
 use crate::meta::{self, Standing};
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::access::Refusal;
+use storage::access::{Refusal, WRITTEN_ONCE, storage_of};
 use storage::rows::{Batch, RowStore, Space};
 
 /// So many times as much as is flushed at once may wait in memory while a flush is under way.
@@ -27,6 +28,8 @@ const ACTIVE_LAG_FACTOR: usize = 2;
 const FLUSH_AGE: Duration = Duration::from_secs(60);
 /// Bytes of one batch written to the store.
 pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
+/// From so many bytes of a table on, its rows are written into files of their own instead of through the store's journal and memory.
+const INGESTED_BYTES_MIN: usize = 4 * 1024 * 1024;
 /// Keys that one job of cleaning up looks at.
 const CLEAN_KEYS_MAX: usize = 64 * 1024;
 /// Flushed keys moved into the cache with each tick, at least.
@@ -213,7 +216,7 @@ impl Shard {
         let evidence = frozen.evidence.clone();
         let last = standing.batch(&frozen.meta, evidence.as_deref());
         self.start("flush", Task::Flush { upto, term }, move || {
-            flush_rows(&*store, &table, horizon, keep_deletions)?;
+            flush_rows(&*store, &table, horizon, keep_deletions, INGESTED_BYTES_MIN)?;
             if let Some(evidence) = &evidence {
                 evidence.write(&*store)?;
             }
@@ -431,6 +434,10 @@ impl<'a> Batching<'a> {
         self.batch.changes.push((space, key, value));
     }
 
+    fn len(&self) -> usize {
+        self.batch.changes.len()
+    }
+
     /// Between rows only: the changes of one row belong together.
     pub fn write_if_full(&mut self) -> Result<()> {
         if self.bytes >= BATCH_BYTES { self.write() } else { Ok(()) }
@@ -445,17 +452,41 @@ impl<'a> Batching<'a> {
     }
 }
 
-fn flush_rows(store: &dyn RowStore, table: &Table, horizon: Version, keep_deletions: bool) -> Result<()> {
-    let mut out = Batching::new(store);
-    for (key, chain) in table.iter() {
-        flush_row(&mut out, key, chain, horizon, keep_deletions)?;
-        out.write_if_full()?;
+fn flush_rows(store: &dyn RowStore, table: &Table, horizon: Version, keep_deletions: bool, ingested_bytes_min: usize) -> Result<()> {
+    let (mut out, mut existing) = (Batching::new(store), Existing::new(store));
+    let mut rows = table.iter();
+    let mut next_alone = |out: &mut Batching| {
+        for (key, chain) in rows.by_ref() {
+            let written_once = storage_of(key) == WRITTEN_ONCE && chain.len() == 1;
+            let current = if written_once { None } else { existing.get(key)? };
+            let alone = flush_row(out, current, key, chain, horizon, keep_deletions)?;
+            out.write_if_full()?;
+            if alone.is_some() {
+                return Ok(alone);
+            }
+        }
+        Ok(None)
+    };
+    if table.bytes() >= ingested_bytes_min {
+        store.ingest(Space::Current, &mut || next_alone(&mut out))?;
+    } else {
+        while let Some((key, value)) = next_alone(&mut out)? {
+            out.push(Space::Current, key, Some(value));
+        }
     }
     out.write()
 }
 
-fn flush_row(out: &mut Batching, key: &[u8], chain: &Chain, horizon: Version, keep_deletions: bool) -> Result<()> {
-    let current = out.store.get(Space::Current, key)?;
+/// What there is to write for a key beside what `current` says, in one batch, or the row alone if that is all.
+fn flush_row(
+    out: &mut Batching,
+    current: Option<Bytes>,
+    key: &[u8],
+    chain: &Chain,
+    horizon: Version,
+    keep_deletions: bool,
+) -> Result<Option<(Bytes, Bytes)>> {
+    let before = out.len();
     let current_version = current.as_deref().map(keys::current_version).transpose()?;
     let oldest = chain.first().expect("a chain has a version").version;
     if let (Some(value), Some(version)) = (&current, current_version)
@@ -476,10 +507,16 @@ fn flush_row(out: &mut Batching, key: &[u8], chain: &Chain, horizon: Version, ke
         // A staged row that was committed later was moved earlier.
         let value = keys::history_value(current, newest.row.as_deref());
         out.push(Space::History, keys::history_key(key, newest.version), Some(value));
-        return Ok(());
+        return Ok(None);
     }
     match &newest.row {
-        Some(row) => out.push(Space::Current, Bytes::copy_from_slice(key), Some(keys::current_value(newest.version, row))),
+        Some(row) => {
+            let (key, value) = (Bytes::copy_from_slice(key), keys::current_value(newest.version, row));
+            if out.len() == before {
+                return Ok(Some((key, value)));
+            }
+            out.push(Space::Current, key, Some(value));
+        }
         None => {
             if newest.version > horizon || keep_deletions {
                 let value = keys::history_value(newest.version, None);
@@ -488,7 +525,7 @@ fn flush_row(out: &mut Batching, key: &[u8], chain: &Chain, horizon: Version, ke
             out.push(Space::Current, Bytes::copy_from_slice(key), None);
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Says of a key and value that they can go.
@@ -569,7 +606,9 @@ fn collect(store: &dyn RowStore, from: &[u8], horizon: Version) -> Result<Cleane
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::ShardId;
+    use crate::table::RowVersion;
+    use base::{Prng, ShardId};
+    use storage::access::RECORDED_STORAGES;
     use storage::rows::{MemoryRows, RowStores};
 
     fn store() -> Arc<dyn RowStore> {
@@ -592,6 +631,47 @@ mod tests {
         };
         store.scan(space, Bound::Included(&[]), Bound::Unbounded, false, &mut take).unwrap();
         found
+    }
+
+    /// New, changed, deleted and made again, some of it behind the horizon, over what an earlier flush left.
+    fn changes_of(prng: &mut Prng, versions: std::ops::Range<u64>) -> Table {
+        let mut table = Table::default();
+        for version in versions {
+            let storage = if prng.one_in(3) { RECORDED_STORAGES[0].0 } else { 9 };
+            let row = (!prng.one_in(4)).then(|| Bytes::from(version.to_string()));
+            let key = key(storage, prng.below(60) as u32);
+            table.push(&key, RowVersion { version: Version(version), index: version, row }, Version::ZERO);
+        }
+        table
+    }
+
+    #[test]
+    fn rows_in_files_of_their_own_are_those_of_batches() {
+        let mut prng = Prng::new(8);
+        for _ in 0..200 {
+            let (batches, files) = (store(), store());
+            let mut version = 1;
+            for _ in 0..4 {
+                let end = version + prng.between(1, 100);
+                let mut table = changes_of(&mut prng, version..end);
+                let entry = [WRITTEN_ONCE.0.to_be_bytes(), (version as u32).to_be_bytes()].concat();
+                table.push(
+                    &entry,
+                    RowVersion { version: Version(end), index: end, row: Some(Bytes::from_static(b"entry")) },
+                    Version::ZERO,
+                );
+                let (horizon, keep) = (Version(prng.below(end)), prng.one_in(2));
+                // The second time is what follows a crash after the first.
+                for _ in 0..prng.between(1, 2) {
+                    flush_rows(&*batches, &table, horizon, keep, usize::MAX).unwrap();
+                    flush_rows(&*files, &table, horizon, keep, 0).unwrap();
+                }
+                version = end + 1;
+            }
+            for space in [Space::Current, Space::History] {
+                assert_eq!(keys_of(&*files, space), keys_of(&*batches, space));
+            }
+        }
     }
 
     #[test]

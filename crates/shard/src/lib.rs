@@ -14,6 +14,7 @@ mod consensus;
 mod entry;
 pub mod event;
 mod evidence;
+mod existing;
 mod flush;
 mod foreign;
 mod handover;

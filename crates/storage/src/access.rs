@@ -38,6 +38,8 @@ pub const SEQUENCE_KEY_PREFIX: &[u8] = b"\0\0\0\0sequence";
 pub const EVIDENCE_KEY: &[u8] = b"\0\0\0\0evidence";
 /// Storages whose rows, once committed, never change and are recorded as the ledger's evidence: those of `ledger.transfers` and `ledger.entries`.
 pub const RECORDED_STORAGES: [StorageId; 2] = [StorageId(3), StorageId(4)];
+/// Of these, the entries: each key is written by one commit, so that nobody has to look for what was there before.
+pub const WRITTEN_ONCE: StorageId = RECORDED_STORAGES[1];
 /// [`Write::base`] of a key that needs no lock of its own because another locked key guards it (an index entry is guarded by
 /// its row): not checked.
 pub const BASE_GUARDED: Version = Version::MAX;

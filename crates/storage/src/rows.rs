@@ -89,8 +89,8 @@ pub trait RowStore: Send + Sync {
     fn write_later(&self, batch: Batch) -> Result<()>;
     /// When it returns, all earlier batches survive a crash.
     fn sync(&self) -> Result<()>;
-    /// Adds rows, in ascending order of their keys, to a range of keys in which nothing stands and nothing else is written meanwhile. Durable when it returns, with all
-    /// earlier batches; a crash before leaves all of them or the first ones.
+    /// Adds or replaces rows, in ascending order of their keys, which nobody else writes meanwhile. Durable when it returns, with all earlier batches and
+    /// those that came while it ran; a crash before leaves all of them or the first ones. For many rows at once: each call makes files of its own.
     ///
     /// # Errors
     /// `53100` when the disk is full: some may have been written.

@@ -8,6 +8,7 @@ use crate::planted::{self, Bug};
 use base::{StorageId, TxnId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, VecDeque};
 use storage::access::{Key, LockMode};
 
@@ -74,6 +75,20 @@ impl<'a> From<&'a Resource> for Target<'a> {
             Resource::Row(key) => Target::Row(key),
         }
     }
+}
+
+/// Ends a transaction's hold of a lock. Answers what is locked if somebody waits for it; a lock that nobody has or waits for is gone.
+fn give_up<K: Clone>(entry: Entry<'_, K, Lock>, txn: TxnId) -> Option<K> {
+    let Entry::Occupied(mut entry) = entry else { return None };
+    let lock = entry.get_mut();
+    lock.holders.retain(|holder| holder.txn != txn);
+    if !lock.queue.is_empty() {
+        return Some(entry.key().clone());
+    }
+    if lock.holders.is_empty() {
+        entry.remove();
+    }
+    None
 }
 
 #[derive(Debug, Default)]
@@ -185,9 +200,11 @@ impl Locks {
     /// Gives up all locks of a transaction; those who waited for them may go on.
     pub fn release(&mut self, txn: TxnId) {
         for resource in self.owned.remove(&txn).unwrap_or_default() {
-            let Some(lock) = self.find_mut(&resource) else { continue };
-            lock.holders.retain(|holder| holder.txn != txn);
-            if !lock.queue.is_empty() || lock.holders.is_empty() {
+            let next = match resource {
+                Resource::Row(key) => give_up(self.rows.entry(key), txn).map(Resource::Row),
+                Resource::Table(storage) => give_up(self.tables.entry(storage), txn).map(Resource::Table),
+            };
+            if let Some(resource) = next {
                 self.promote(&resource);
             }
         }

@@ -162,10 +162,10 @@ mod tests {
                 let mut keys: Vec<u32> = Vec::new();
                 while keys.len() < size {
                     let key = prng.below(20_000) as u32;
-                    if !model.contains_key(&key) {
+                    model.entry(key).or_insert_with(|| {
                         keys.push(key);
-                        model.insert(key, prepare(sequence, []).txn);
-                    }
+                        prepare(sequence, []).txn
+                    });
                 }
                 if prng.one_in(2) {
                     keys.sort_unstable();

@@ -17,6 +17,7 @@ use crate::session::txn::Exec;
 use crate::types::Type;
 use crate::value::Value;
 use base::{Result, ShardId, Version};
+use bytes::BytesMut;
 use ledger::{Account, Books, Entry, Event, Kind, Ledger, Needs, PendingState, Transfer};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,8 @@ const STAGED_ABOVE_COMMITS: usize = 2;
 const SCANNED_IDS_MIN: usize = 32;
 /// Ids that lie closer together were made one after the other: of time-ordered ones within about a minute.
 const SCANNED_SPAN_MAX: u128 = 1 << 96;
+/// About as many as the key of a row has whose key is an id.
+const ID_KEY_BYTES: usize = 24;
 /// A scan that finds as many rows looks among ids that are not new.
 const SCANNED_ROWS_MAX: u32 = 64;
 
@@ -273,15 +276,29 @@ impl Books for Loaded {
 }
 
 fn id_key(table: Table, id: u128) -> Result<Key> {
-    let mut suffix = Vec::with_capacity(20);
-    key::encode(&Value::Uuid(id), Type::Uuid, &mut suffix)?;
-    key_of(info(table).table.storage, &suffix)
+    let mut key = Vec::with_capacity(ID_KEY_BYTES);
+    put_id_key(table, id, &mut key)?;
+    Ok(Key::from(key))
+}
+
+fn put_id_key(table: Table, id: u128, key: &mut Vec<u8>) -> Result<()> {
+    key.extend_from_slice(&info(table).table.storage.0.to_be_bytes());
+    key::encode(&Value::Uuid(id), Type::Uuid, key)
 }
 
 impl Session {
-    /// Where a row of a table with this id for its key lives.
-    fn place_of_id(&self, table: Table, id: u128) -> Result<(ShardId, Key)> {
-        Ok((self.shard_of_id(id)?, id_key(table, id)?))
+    /// Where the rows of a table with these ids for their keys live. The keys share an allocation: there may be thousands.
+    fn places_of_ids(&self, table: Table, ids: &BTreeSet<u128>) -> Result<Vec<(ShardId, Key)>> {
+        let mut shared = BytesMut::with_capacity(ids.len() * ID_KEY_BYTES);
+        let mut scratch = Vec::with_capacity(ID_KEY_BYTES);
+        let mut places = Vec::with_capacity(ids.len());
+        for id in ids {
+            scratch.clear();
+            put_id_key(table, *id, &mut scratch)?;
+            shared.extend_from_slice(&scratch);
+            places.push((self.shard_of_id(*id)?, shared.split().freeze()));
+        }
+        Ok(places)
     }
 
     fn shard_of_id(&self, id: u128) -> Result<ShardId> {
@@ -298,7 +315,7 @@ impl Session {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = ids.iter().map(|id| self.place_of_id(table, *id)).collect::<Result<Vec<_>>>()?;
+        let keys = self.places_of_ids(table, ids)?;
         let wait = self.lock_wait();
         self.fetch(&keys, lock, wait, run).await
     }
@@ -324,7 +341,12 @@ impl Session {
                 found.extend(chunk.into_iter().map(|stored| (stored.key.clone(), stored)));
             }
         }
-        Ok(ids.iter().map(|id| Ok(found.remove(&id_key(table, *id)?))).collect::<Result<_>>()?)
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            let row = if found.is_empty() { None } else { found.remove(&id_key(table, *id)?) };
+            rows.push(row);
+        }
+        Ok(rows)
     }
 
     /// Reads and locks all that the events may look at or change.

@@ -621,6 +621,10 @@ fn not_written(mut locked: Vec<(Key, Version)>, writes: Option<&Vec<Write>>) -> 
     locked.dedup_by(|later, kept| later.0 == kept.0);
     let mut written: Vec<&Key> = writes.into_iter().flatten().map(|write| &write.key).collect();
     written.sort();
-    locked.retain(|(key, _)| written.binary_search(&key).is_err());
+    let mut written = written.into_iter().peekable();
+    locked.retain(|(key, _)| {
+        while written.next_if(|other| *other < key).is_some() {}
+        written.peek() != Some(&key)
+    });
     locked
 }

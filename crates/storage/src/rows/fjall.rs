@@ -14,6 +14,7 @@ use self::late::LateWrites;
 use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use std::collections::BTreeMap;
@@ -30,6 +31,11 @@ const LEAST_BYTES: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Size at which a shard's memtable is written out.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+/// Files that are not merged yet, before all of them are at once with the first level, which is rewritten for it: each flush makes one or two. A read looks
+/// into the filter of each.
+const UNMERGED_FILES: u8 = 8;
+/// Of a merged file. The first level has [`UNMERGED_FILES`] of them.
+const FILE_BYTES: u64 = 32 * 1024 * 1024;
 /// Bounds what a start has to replay.
 const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// One: of two, fjall keeps the first free for flushes, and it spins on the queue for as long as the other merges.
@@ -177,6 +183,7 @@ impl Engine {
         let options = || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(self.options.memtable_bytes)
+                .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(UNMERGED_FILES).with_table_target_size(FILE_BYTES)))
                 .manual_journal_persist(true)
                 .filter_block_partitioning_policy(PartitioningPolicy::all(true))
                 .index_block_partitioning_policy(PartitioningPolicy::new([false, true]))

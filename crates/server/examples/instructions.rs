@@ -334,7 +334,7 @@ fn packed(statement: &str, batch: &[u8]) -> BytesMut {
 fn packed_batches() -> u64 {
     let mut bench = Bench::new();
     bench.world.query(LEADER, "SELECT ledger.define('{\"id\": 1, \"name\": \"counted\"}')").ok();
-    let id = |number: u64| u128::from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) << 64 | u128::from(number) + 1;
+    let id = |number: u64| (u128::from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) << 64) | (u128::from(number) + 1);
     let account = |number: u64| Account { id: id(number), ledger: 1, code: 1, ..Account::default() };
     let accounts: Vec<Account> = (0..PACKED_ACCOUNTS).map(account).collect();
     bench.ask_at_length(packed("open", &packed::encode_accounts(&accounts)), None);

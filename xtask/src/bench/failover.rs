@@ -22,7 +22,7 @@ pub fn measure(program: &Path, directory: &Path, cuts: usize) -> Result<String, 
     }
     let commits = Arc::new(Mutex::new(Vec::new()));
     let stop = Arc::new(AtomicBool::new(false));
-    let ports = cluster.sql_ports().to_vec();
+    let ports = cluster.sql_ports();
     let beating = {
         let (commits, stop) = (Arc::clone(&commits), Arc::clone(&stop));
         std::thread::spawn(move || beat(&ports, &commits, &stop))
@@ -49,7 +49,7 @@ fn leading_zone(cluster: &florin::Cluster) -> Result<String, String> {
     let question = "SELECT zone FROM florin.nodes JOIN florin.shards ON florin.nodes.node = florin.shards.leader WHERE shard = 0";
     let mut last = String::new();
     for port in cluster.sql_ports() {
-        match pgbench::sql(*port, "florin", question) {
+        match pgbench::sql(port, "florin", question) {
             Ok(zone) if !zone.trim().is_empty() => return Ok(zone.trim().to_owned()),
             Ok(said) | Err(said) => last = said,
         }

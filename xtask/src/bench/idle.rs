@@ -1,17 +1,15 @@
 //! What a node costs when nobody asks anything, and how fast it starts.
 
+use super::kilobytes::Loader;
 use super::{florin, pgbench, process};
-use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const IDLE_SECONDS: u64 = 20;
 /// Rows of about a kilobyte, loaded in parts: 1 GB in all.
 const PARTS: u32 = 10;
 const PART_ROWS: u32 = 100_000;
-const PAYLOAD_BYTES: usize = 1_000;
-const LOAD_SECONDS_MAX: u64 = 300;
 const START_SECONDS_MAX: u64 = 120;
 const SETTLE_SECONDS: u64 = 10;
 
@@ -42,7 +40,10 @@ pub fn start_with_data(program: &Path, directory: &Path) -> Result<String, Strin
     let node = start()?;
     first_answer(port)?;
     let begin = Instant::now();
-    load(port)?;
+    let mut loader = Loader::new(port)?;
+    for _ in 0..PARTS {
+        loader.copy(PART_ROWS)?;
+    }
     let load_seconds = begin.elapsed().as_secs_f64();
     // What the load left to do in the background is part of a running node, not of its start.
     std::thread::sleep(Duration::from_secs(SETTLE_SECONDS));
@@ -62,39 +63,6 @@ pub fn start_with_data(program: &Path, directory: &Path) -> Result<String, Strin
         took.as_millis(),
         PARTS * PART_ROWS,
     ))
-}
-
-/// Rows that compress badly, so that the disk holds what was sent.
-fn load(port: u16) -> Result<(), String> {
-    pgbench::sql(port, "florin", "CREATE TABLE large (id int PRIMARY KEY, payload text NOT NULL)")?;
-    let mut seed = 0x9E37_79B9_7F4A_7C15u64;
-    for part in 0..PARTS {
-        let mut psql = pgbench::client("psql", port, "florin", LOAD_SECONDS_MAX);
-        psql.args(["-XAtqc", "COPY large FROM STDIN", "florin"]).stdin(Stdio::piped());
-        let mut child = psql.spawn().map_err(|error| format!("{psql:?}: {error}"))?;
-        let mut into = BufWriter::new(child.stdin.take().ok_or("psql has no standard input")?);
-        for row in 0..PART_ROWS {
-            write_row(&mut into, part * PART_ROWS + row, &mut seed).map_err(|error| format!("psql: {error}"))?;
-        }
-        drop(into);
-        let status = child.wait().map_err(|error| format!("psql: {error}"))?;
-        if !status.success() {
-            return Err(format!("the load of 1 GB: psql ended with {status}"));
-        }
-    }
-    Ok(())
-}
-
-fn write_row(into: &mut impl Write, id: u32, seed: &mut u64) -> std::io::Result<()> {
-    write!(into, "{id}\t")?;
-    for _ in 0..PAYLOAD_BYTES / 16 {
-        // Marsaglia's xorshift.
-        *seed ^= *seed << 13;
-        *seed ^= *seed >> 7;
-        *seed ^= *seed << 17;
-        write!(into, "{seed:016x}")?;
-    }
-    into.write_all(b"\n")
 }
 
 fn first_answer(port: u16) -> Result<(), String> {

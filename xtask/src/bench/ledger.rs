@@ -42,7 +42,7 @@ pub const ROWS: &[Workload] = &[
     Workload { name: "ledger-hot", what: "packed batches of 8,000 on one hot pair", tool: Tool::Ledger(Load::Hot), aim: 200.0 },
     SINGLE,
 ];
-const SINGLES: &[&str] = &["-c", "64", "-j", "2", "-M", "prepared"];
+const SINGLES: &[&str] = &["-c", "64", "-j", "2", "-M", "prepared", pgbench::LOG];
 const SINGLE_SCRIPT: &str = "\\set a random(1, 10000)\n\\set b 1 + (:a + random(0, 9998)) % 10000\n\
 SELECT ledger.transfer(gen_random_uuid(), lpad(to_hex(:a::int), 32, '0')::uuid, lpad(to_hex(:b::int), 32, '0')::uuid, 1);\n";
 
@@ -70,7 +70,7 @@ const WORKS: [(&str, usize, Load, f64); 6] = [
 /// # Errors
 /// What could not be started or run.
 pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<String, String> {
-    let peer = postgres::Postgres::start(&directory.join("postgres"))?;
+    let peer = postgres::Postgres::start(&directory.join("postgres"), true, "")?;
     let peer_cpu = || peer.cpu_seconds();
     let theirs = Side { port: peer.port(), user: "postgres", cpu: &peer_cpu };
     pgbench::load(theirs.port, theirs.user, options.scale)?;
@@ -84,6 +84,7 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
     let mut statements = [Vec::new(), Vec::new()];
     let mut tps = vec![Vec::new(); WORKS.len() + 1];
     let mut latency = vec![Vec::new(); WORKS.len() + 1];
+    let mut p99 = vec![Vec::new(); WORKS.len() + 1];
     for _ in 0..options.rounds {
         let figure = pgbench::run(&PEER, &["-c", "16", "-j", "2", "-M", "prepared"], None, options, &theirs)?;
         tps[0].push(figure.tps);
@@ -94,6 +95,7 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
             let figure = drive(*load, options, &Side { port: cluster.port(), user: "florin", cpu: &cpu })?;
             tps[at + 1].push(figure.tps);
             latency[at + 1].push(figure.latency_ms);
+            p99[at + 1].extend(figure.p99_ms);
         }
         let cpu = || three.cpu_seconds();
         for (at, side) in [Side { port: three.port(), user: "florin", cpu: &cpu }, Side { ..theirs }].iter().enumerate() {
@@ -101,7 +103,7 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
         }
     }
     let mut said =
-        "| ledger | transfers/s | latency ms, mean | × PostgreSQL's TPC-B-like tps (rounds) | aim |\n| --- | --- | --- | --- | --- |\n"
+        "| ledger | transfers/s | latency ms, mean (p99) | × PostgreSQL's TPC-B-like tps (rounds) | aim |\n| --- | --- | --- | --- | --- |\n"
             .to_owned();
     said.push_str(&format!(
         "| PostgreSQL, TPC-B-like, 16 clients | {:.0} | {:.2} | 1 | |\n",
@@ -112,8 +114,9 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
         let ratios: Vec<f64> = tps[at + 1].iter().zip(&tps[0]).map(|(ours, theirs)| ours / theirs).collect();
         let (low, high) = ratios.iter().fold((f64::MAX, 0.0f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
         let rate = median(tps[at + 1].clone());
+        let p99 = if p99[at + 1].is_empty() { String::new() } else { format!(" ({:.1})", median(p99[at + 1].clone())) };
         said.push_str(&format!(
-            "| {what} | {rate:.0} | {:.2} | {:.1} ({low:.1}–{high:.1}) | {aim} |\n",
+            "| {what} | {rate:.0} | {:.2}{p99} | {:.1} ({low:.1}–{high:.1}) | {aim} |\n",
             median(latency[at + 1].clone()),
             rate / median(tps[0].clone()),
         ));

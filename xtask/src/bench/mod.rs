@@ -1,28 +1,30 @@
 //! Florin beside PostgreSQL on the same machine: alternating runs, medians, ratios.
 //!
-//! Florin runs as three nodes in one city, PostgreSQL 15 as a primary with two synchronous standbys of which one must confirm; fsync
-//! is on everywhere. Absolute figures of a shared machine mean little: the ratio of medians of one run is what counts. A row that cannot be
+//! Florin runs as three nodes in one city, PostgreSQL 15 as a primary with two synchronous standbys of which one must confirm, if a row
+//! does not say otherwise; fsync is on everywhere. Absolute figures of a shared machine mean little: the ratio of medians of one run is what counts. A row that cannot be
 //! measured says why, and the others go on.
 
 mod failover;
 pub(crate) mod florin;
 mod idle;
+mod kilobytes;
 pub mod ledger;
 mod overload;
 mod pgbench;
 mod postgres;
 pub(crate) mod process;
 mod report;
+mod stalls;
 mod sysbench;
 mod tpcc;
 pub(crate) mod workloads;
 
 use report::Report;
 use std::path::{Path, PathBuf};
-use workloads::{Tool, Workload};
+use workloads::{Servers, Tool, Workload};
 
 /// Rows that compare nothing: what Florin alone does.
-const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover", "overload"];
+const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover", "overload", "stalls"];
 
 #[derive(Clone)]
 pub struct Options {
@@ -65,7 +67,10 @@ pub struct Side<'a> {
 #[derive(Clone, Debug)]
 pub struct Figure {
     pub tps: f64,
+    /// Mean.
     pub latency_ms: f64,
+    /// The 99th percentile, if the load's generator told each transaction's time.
+    pub p99_ms: Option<f64>,
     /// Of each server, for one transaction.
     pub cpu_ms: Vec<f64>,
 }
@@ -73,7 +78,7 @@ pub struct Figure {
 impl Figure {
     pub fn new(tps: f64, latency_ms: f64, transactions: f64, before: &[f64], after: &[f64]) -> Figure {
         let cpu_ms = before.iter().zip(after).map(|(before, after)| (after - before) * 1000.0 / transactions.max(1.0)).collect();
-        Figure { tps, latency_ms, cpu_ms }
+        Figure { tps, latency_ms, p99_ms: None, cpu_ms }
     }
 }
 
@@ -119,7 +124,7 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    workloads::ALL.iter().map(|row| row.name).chain(OWN_ROWS.iter().copied())
+    workloads::TABLES.iter().flat_map(|(_, rows)| *rows).map(|row| row.name).chain(OWN_ROWS.iter().copied())
 }
 
 impl Options {
@@ -134,11 +139,15 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
         None => crate::release::program(root)?,
     };
     let mut report = Report::new(options);
-    let rows: Vec<&Workload> = workloads::ALL.iter().filter(|row| options.wants(row.name)).collect();
-    if !rows.is_empty()
-        && let Err(error) = compare_all(&rows, &program, directory, options, &mut report)
-    {
-        report.trouble("side by side", &error);
+    for (servers, rows) in workloads::TABLES {
+        let rows: Vec<&Workload> = rows.iter().filter(|row| options.wants(row.name)).collect();
+        let Some(first) = rows.first() else { continue };
+        let directory = directory.join(first.name);
+        if let Err(error) = compare_all(servers, &rows, &program, &directory, options, &mut report) {
+            report.trouble("side by side", &error);
+        }
+        // The tables of the next servers need the space.
+        std::fs::remove_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     }
     if options.wants("ledger") {
         report.section("ledger", ledger::measure(options, &program, &directory.join("ledger")));
@@ -152,20 +161,31 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
     if options.wants("overload") {
         report.section("overload", overload::measure(&program, &directory.join("overload"), options));
     }
+    if options.wants("stalls") {
+        report.section("stalls", stalls::measure(&program, &directory.join("stalls"), options));
+    }
     if options.wants("failover") {
         report.section("failover", failover::measure(&program, &directory.join("failover"), options.cuts));
     }
     Ok(report)
 }
 
-fn compare_all(rows: &[&Workload], program: &Path, directory: &Path, options: &Options, report: &mut Report) -> Result<(), String> {
-    let peer = postgres::Postgres::start(&directory.join("postgres"))?;
-    let ours = florin::Cluster::start(program, &directory.join("florin"), 3)?;
+fn compare_all(
+    servers: &Servers,
+    rows: &[&Workload],
+    program: &Path,
+    directory: &Path,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), String> {
+    let peer = postgres::Postgres::start(&directory.join("postgres"), servers.standbys, servers.settings)?;
+    let ours = florin::Cluster::start_at(program, &directory.join("florin"), servers.nodes, florin::FIRST_PORT, servers.options)?;
     let (our_cpu, peer_cpu) = (|| ours.cpu_seconds(), || peer.cpu_seconds());
     let sides = [Side { port: ours.port(), user: "florin", cpu: &our_cpu }, Side { port: peer.port(), user: "postgres", cpu: &peer_cpu }];
     if rows.iter().any(|row| matches!(row.tool, Tool::Pgbench(..))) {
-        let load = |side: &Side| pgbench::load(side.port, side.user, options.scale);
-        report.loads(&[load(&sides[0])?, load(&sides[1])?], options.scale, ours.memory_peak());
+        let scale = options.scale * servers.scale;
+        let load = |side: &Side| pgbench::load(side.port, side.user, scale);
+        report.loads(&[load(&sides[0])?, load(&sides[1])?], scale, ours.memory_peak());
     }
     if rows.iter().any(|row| matches!(row.tool, Tool::Sysbench(_))) {
         for side in &sides {
@@ -240,6 +260,12 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The value that this share of all is not above, at most; of values in ascending order.
+pub fn percentile(values: &[f64], share: f64) -> f64 {
+    let at = ((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1));
+    values.get(at).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +274,13 @@ mod tests {
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
         assert!((median(vec![4.0, 1.0, 3.0, 2.0]) - 2.5).abs() < 1e-9);
         assert!((median(vec![9.0, 1.0, 3.0]) - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_highest_value_is_a_percentile_too() {
+        assert!((percentile(&[1.0, 2.0, 3.0, 4.0], 0.5) - 3.0).abs() < 1e-9);
+        assert!((percentile(&[1.0, 2.0, 3.0, 4.0], 1.0) - 4.0).abs() < 1e-9);
+        assert!(percentile(&[], 0.99).is_nan());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! twice the peak's rate whatever the server does, and go to the first client that is free; who finds none waits in a queue of the bench, which drops what is
 //! too late. So all clients always have work, and times count from the moment a client sends its first statement.
 
-use super::{Options, florin, median, pgbench, process};
+use super::{Options, florin, median, percentile, pgbench, process};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,20 +42,21 @@ const STATEMENTS: [&str; 5] = [
 ];
 
 /// One phase of one round.
-struct Outcome {
-    tps: f64,
-    latencies: Vec<Duration>,
+pub struct Outcome {
+    pub tps: f64,
+    /// In milliseconds.
+    pub latencies: Vec<f64>,
     /// Arrivals that no client was free for in time.
     dropped: u64,
     /// Of all nodes, for one transaction.
     cpu_ms: f64,
     resident_mib: Vec<f64>,
-    errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]
 struct Tally {
-    latencies: Vec<Duration>,
+    latencies: Vec<f64>,
     errors: BTreeMap<String, u64>,
 }
 
@@ -109,10 +110,9 @@ fn line(outcomes: &[Outcome], peaks: &[f64]) -> String {
     let tps = median(outcomes.iter().map(|outcome| outcome.tps).collect());
     let shares: Vec<f64> = outcomes.iter().zip(peaks).map(|(outcome, peak)| outcome.tps / peak.max(1.0)).collect();
     let (low, high) = shares.iter().fold((f64::MAX, 0.0f64), |(low, high), share| (low.min(*share), high.max(*share)));
-    let mut latencies: Vec<Duration> = outcomes.iter().flat_map(|outcome| outcome.latencies.iter().copied()).collect();
-    latencies.sort_unstable();
-    let at = |share: f64| latencies.get(((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1)));
-    let ms = |share| at(share).map_or(f64::NAN, |took| took.as_secs_f64() * 1000.0);
+    let mut latencies: Vec<f64> = outcomes.iter().flat_map(|outcome| outcome.latencies.iter().copied()).collect();
+    latencies.sort_by(f64::total_cmp);
+    let ms = |share| percentile(&latencies, share);
     let last = outcomes.last().map(|outcome| outcome.resident_mib.as_slice()).unwrap_or_default();
     let resident: Vec<String> = last.iter().map(|mib| format!("{mib:.0}")).collect();
     let mut errors = BTreeMap::new();
@@ -170,7 +170,11 @@ impl Arrivals {
     }
 }
 
-fn run(cluster: &florin::Cluster, clients: usize, rate: Option<f64>, options: &Options) -> Result<Outcome, String> {
+/// The transaction from so many clients for `options.seconds`: as soon as each is answered, or with `rate` arrivals a second.
+///
+/// # Errors
+/// What keeps the load from running; transactions that fail are told in the outcome.
+pub fn run(cluster: &florin::Cluster, clients: usize, rate: Option<f64>, options: &Options) -> Result<Outcome, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let (port, scale, seconds) = (cluster.port(), u64::from(options.scale), options.seconds);
     runtime.map_err(|error| format!("runtime: {error}"))?.block_on(async {
@@ -251,7 +255,7 @@ async fn work(client: Client, number: u64, scale: u64, arrivals: Option<Arc<Arri
         let begin = Instant::now();
         match client.transfer(&mut seed, scale).await {
             // What ends late is not counted.
-            Ok(()) if Instant::now() < end => tally.latencies.push(begin.elapsed()),
+            Ok(()) if Instant::now() < end => tally.latencies.push(begin.elapsed().as_secs_f64() * 1000.0),
             Ok(()) => {}
             Err(error) => {
                 tally.failed(&error);
@@ -294,7 +298,7 @@ mod tests {
 
     fn outcome(tps: f64, errors: &[(&str, u64)]) -> Outcome {
         let errors = errors.iter().map(|(state, count)| ((*state).to_owned(), *count)).collect();
-        Outcome { tps, latencies: vec![Duration::from_millis(2); 3], dropped: 7, cpu_ms: 0.5, resident_mib: vec![10.0, 5.0], errors }
+        Outcome { tps, latencies: vec![2.0; 3], dropped: 7, cpu_ms: 0.5, resident_mib: vec![10.0, 5.0], errors }
     }
 
     #[test]

@@ -41,13 +41,18 @@ impl Running {
         let child = command.stdout(file).stderr(copy).spawn().map_err(|error| format!("{command:?}: {error}"))?;
         Ok(Running { child })
     }
+
+    /// Kills it and waits until it is gone.
+    pub fn end(&mut self) {
+        // Already ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Already ended is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -29,6 +29,46 @@ const HOT_TRANSFER: &str = "BEGIN\\; UPDATE pgbench_accounts SET abalance = abal
 UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = 2\\; \
 INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, 2, 1, CURRENT_TIMESTAMP)\\; COMMIT;\n";
 
+/// What the rows of one table run against.
+pub struct Servers {
+    pub nodes: u16,
+    /// The peer's primary has two, one of which must confirm each commit.
+    pub standbys: bool,
+    /// More of `florin start`.
+    pub options: &'static [&'static str],
+    /// More of `postgresql.conf`; what is said last counts.
+    pub settings: &'static str,
+    /// How many times the scale that was asked for.
+    pub scale: u32,
+}
+
+/// Three nodes in one city beside a primary with its standbys.
+pub const REPLICATED: Servers = Servers { nodes: 3, standbys: true, options: &[], settings: "", scale: 1 };
+
+/// Each table's servers and rows.
+pub const TABLES: &[(&Servers, &[Workload])] = &[
+    (&REPLICATED, ALL),
+    (
+        &Servers { nodes: 1, standbys: false, ..REPLICATED },
+        &[Workload {
+            name: "alone",
+            what: "TPC-B-like, prepared, 16 clients, one server each",
+            tool: Tool::Pgbench(SIXTEEN, None),
+            aim: 1.2,
+        }],
+    ),
+    (
+        // At scale 10 the peer's tables and indexes take 750 MB.
+        &Servers { options: &["--memory-mib", "150"], settings: "shared_buffers = 150MB\n", scale: 5, ..REPLICATED },
+        &[Workload {
+            name: "large",
+            what: "TPC-B-like, prepared, 16 clients, five times the cache",
+            tool: Tool::Pgbench(SIXTEEN, None),
+            aim: 1.0,
+        }],
+    ),
+];
+
 pub const ALL: &[Workload] = &[
     Workload { name: "tpcb", what: "TPC-B-like, prepared, 16 clients", tool: Tool::Pgbench(SIXTEEN, None), aim: 1.0 },
     Workload {

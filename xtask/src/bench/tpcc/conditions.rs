@@ -196,7 +196,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("florin-bench-conditions-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("made");
         {
-            let peer = postgres::Postgres::start(&directory.join("postgres")).expect("started");
+            let peer = postgres::Postgres::start(&directory.join("postgres"), true, "").expect("started");
             each_is_reported(&Side { port: peer.port(), user: "postgres", cpu: &Vec::new });
         }
         if let Some(program) = std::env::var_os("FLORIN_PROGRAM") {

@@ -96,9 +96,18 @@ impl Cluster {
     pub fn replace(&mut self, node: usize) -> Result<(), String> {
         let question = format!("SELECT node FROM florin.nodes WHERE zone = 'a{}' AND state <> 'removed'", node + 1);
         let number = pgbench::sql(self.port(), "florin", &question)?;
-        self.nodes[node].end();
+        self.kill(node);
         std::fs::remove_dir_all(self.data(node)).map_err(|error| format!("{}: {error}", self.data(node).display()))?;
         pgbench::sql(self.port(), "florin", &format!("SELECT florin.remove_node({})", number.trim()))?;
+        self.start_again(node)
+    }
+
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].end();
+    }
+
+    /// With what its directory holds.
+    pub fn start_again(&mut self, node: usize) -> Result<(), String> {
         self.nodes[node] = self.spawn(node)?;
         Ok(())
     }

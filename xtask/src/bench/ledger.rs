@@ -14,9 +14,10 @@ use tokio_postgres::{Client, NoTls};
 const ACCOUNTS: u128 = 10_000;
 const BATCH: usize = 8_000;
 /// Of each node: the resident memory is to stay below 1 GiB.
-const MEMORY: &[&str] = &["--memory-mib", "512"];
+pub const MEMORY: &[&str] = &["--memory-mib", "512"];
 /// Batches that a client has on their way: one is made and sent while the other runs.
 const CLIENTS: usize = 2;
+const AUDIT_SECONDS_MAX: u64 = 900;
 const PEER: Workload = Workload {
     name: "tpcb",
     what: "TPC-B-like, prepared, 16 clients",
@@ -131,15 +132,20 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
     for (name, cluster) in [("one node", &one), ("three nodes", &three)] {
         let peaks: Vec<String> = cluster.memory_peak().iter().map(|mib| format!("{mib:.0}")).collect();
         said.push_str(&format!("\nPeak memory, {name}: {} MiB.\n", peaks.join(", ")));
-        let start = Instant::now();
-        let audit = match pgbench::sql(cluster.port(), "florin", "SELECT ledger.audit()") {
-            Ok(findings) if findings.trim().is_empty() => format!("no findings in {:.1} s", start.elapsed().as_secs_f64()),
-            Ok(findings) => findings.trim().to_owned(),
-            Err(error) => format!("did not end: {error}"),
-        };
+        let audit = audit(cluster);
         said.push_str(&format!("`ledger.audit()`, {name}: {audit}.\n"));
     }
     Ok(said)
+}
+
+/// What the database says of its own books, and how long it took.
+pub fn audit(cluster: &florin::Cluster) -> String {
+    let start = Instant::now();
+    match pgbench::sql_for(AUDIT_SECONDS_MAX, cluster.port(), "florin", "SELECT ledger.audit()") {
+        Ok(findings) if findings.trim().is_empty() => format!("no findings in {:.1} s", start.elapsed().as_secs_f64()),
+        Ok(findings) => findings.trim().to_owned(),
+        Err(error) => format!("did not end: {error}"),
+    }
 }
 
 /// Opens the accounts.
@@ -154,7 +160,7 @@ pub fn drive(load: Load, options: &Options, side: &Side) -> Result<Figure, Strin
     }
     let before = (side.cpu)();
     let start = Instant::now();
-    let (done, latency_ms) = wait(batches(side.port, options.seconds, load == Load::Hot))?;
+    let (done, latency_ms) = book(side.port, options.seconds, load == Load::Hot)?;
     let tps = done / start.elapsed().as_secs_f64();
     Ok(Figure::new(tps, latency_ms, done, &before, &(side.cpu)()))
 }
@@ -205,7 +211,11 @@ async fn send(client: &Client, statement: &tokio_postgres::Statement, packed: &[
     }
 }
 
-/// Transfers that were booked and the mean latency of a batch in milliseconds.
+/// Books batches for so long: the transfers that were booked, and the mean latency of a batch in milliseconds.
+pub fn book(port: u16, seconds: u64, hot: bool) -> Result<(f64, f64), String> {
+    wait(batches(port, seconds, hot))
+}
+
 async fn batches(port: u16, seconds: u64, hot: bool) -> Result<(f64, f64), String> {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut tasks = Vec::new();

@@ -15,6 +15,7 @@ mod postgres;
 pub(crate) mod process;
 mod report;
 mod stalls;
+mod stored;
 mod sysbench;
 mod tpcc;
 pub(crate) mod workloads;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use workloads::{Servers, Tool, Workload};
 
 /// Rows that compare nothing: what Florin alone does.
-const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover", "overload", "stalls"];
+const OWN_ROWS: &[&str] = &["ledger", "idle", "start", "failover", "overload", "stalls", "stored"];
 
 #[derive(Clone)]
 pub struct Options {
@@ -34,6 +35,8 @@ pub struct Options {
     pub cuts: usize,
     /// Of TPC-C.
     pub warehouses: u32,
+    /// Transfers, in millions, that `stored` books.
+    pub millions: u32,
     /// A program that is built already; else it is built first.
     program: Option<PathBuf>,
     /// The tables go to docs/benchmarks.md.
@@ -43,7 +46,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, program: None, write: false, rows: Vec::new() }
+        Options { seconds: 5, rounds: 5, scale: 10, cuts: 20, warehouses: 10, millions: 20, program: None, write: false, rows: Vec::new() }
     }
 }
 
@@ -114,6 +117,7 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
             "--scale" => options.scale = number()?,
             "--cuts" => options.cuts = number()? as usize,
             "--warehouses" => options.warehouses = number()?,
+            "--millions" => options.millions = number()?,
             "--write" => options.write = true,
             "--program" => options.program = Some(rest.next().map(PathBuf::from).ok_or("--program needs a path")?),
             name if names().any(|row| row == name) => options.rows.push(name.to_owned()),
@@ -163,6 +167,9 @@ fn run_in(root: &Path, directory: &Path, options: &Options) -> Result<Report, St
     }
     if options.wants("stalls") {
         report.section("stalls", stalls::measure(&program, &directory.join("stalls"), options));
+    }
+    if options.wants("stored") {
+        report.section("stored", stored::measure(options, &program, &directory.join("stored")));
     }
     if options.wants("failover") {
         report.section("failover", failover::measure(&program, &directory.join("failover"), options.cuts));

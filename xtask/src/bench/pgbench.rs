@@ -27,7 +27,12 @@ pub fn client(program: &str, port: u16, user: &str, seconds_max: u64) -> Command
 }
 
 pub fn sql(port: u16, user: &str, statement: &str) -> Result<String, String> {
-    process::run(client("psql", port, user, SQL_SECONDS_MAX).args(["-XAtqc", statement, user]))
+    sql_for(SQL_SECONDS_MAX, port, user, statement)
+}
+
+/// A statement that may take longer than others.
+pub fn sql_for(seconds_max: u64, port: u16, user: &str, statement: &str) -> Result<String, String> {
+    process::run(client("psql", port, user, seconds_max).args(["-XAtqc", statement, user]))
 }
 
 pub fn load(port: u16, user: &str, scale: u32) -> Result<Load, String> {

@@ -2,9 +2,11 @@
 //!
 //! A flush: the active table is frozen, waits until all its entries are committed, and a job writes it. The newest version of each row goes to
 //! `Current`, superseded ones to `History` while a snapshot may need them, the bookkeeping last; then everything is synced and the
-//! log may be truncated. A crash in between leaves rows that are newer than the bookkeeping says; the log writes them again.
+//! log may be truncated. A crash in between leaves rows that are newer than the bookkeeping says; the log writes them again. A large table goes into files of its
+//! own instead of through the store's journal and memory, all of it and the bookkeeping at once.
 
 use crate::event::{Job, JobDone, JobResult, ShardEffect};
+use crate::evidence::Captured;
 use crate::existing::Existing;
 use crate::keys;
 use crate::memlog::Sendable;
@@ -16,11 +18,12 @@ use crate::state::Frozen;
 use crate::table::{Chain, Table};
 use base::{Mono, Result, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
 use storage::access::{Refusal, WRITTEN_ONCE, storage_of};
-use storage::rows::{Batch, RowStore, Space};
+use storage::rows::{Batch, Change, RowStore, Space};
 
 /// So many times as much as is flushed at once may wait in memory while a flush is under way.
 const ACTIVE_LAG_FACTOR: usize = 2;
@@ -28,8 +31,8 @@ const ACTIVE_LAG_FACTOR: usize = 2;
 const FLUSH_AGE: Duration = Duration::from_secs(60);
 /// Bytes of one batch written to the store.
 pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
-/// From so many bytes of a table on, its rows are written into files of their own instead of through the store's journal and memory.
-const INGESTED_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// From this share of what is flushed for its size on, a table goes into files of its own. Smaller ones would make too many.
+const INGESTED_SHARE: usize = 8;
 /// Keys that one job of cleaning up looks at.
 const CLEAN_KEYS_MAX: usize = 64 * 1024;
 /// Flushed keys moved into the cache with each tick, at least.
@@ -215,13 +218,19 @@ impl Shard {
         let standing = Standing { index: upto, term, rows: true, members };
         let evidence = frozen.evidence.clone();
         let last = standing.batch(&frozen.meta, evidence.as_deref());
+        let large = table.bytes() >= self.config.active_bytes_max / INGESTED_SHARE;
         self.start("flush", Task::Flush { upto, term }, move || {
-            flush_rows(&*store, &table, horizon, keep_deletions, INGESTED_BYTES_MIN)?;
-            if let Some(evidence) = &evidence {
-                evidence.write(&*store)?;
+            let rows = Flush { store: &*store, table: &table, horizon, keep_deletions };
+            if large {
+                rows.ingest(evidence.as_deref(), last)?;
+            } else {
+                rows.write()?;
+                if let Some(evidence) = &evidence {
+                    evidence.write(&*store)?;
+                }
+                store.write(last)?;
+                store.sync()?;
             }
-            store.write(last)?;
-            store.sync()?;
             Ok(None)
         });
     }
@@ -434,10 +443,6 @@ impl<'a> Batching<'a> {
         self.batch.changes.push((space, key, value));
     }
 
-    fn len(&self) -> usize {
-        self.batch.changes.len()
-    }
-
     /// Between rows only: the changes of one row belong together.
     pub fn write_if_full(&mut self) -> Result<()> {
         if self.bytes >= BATCH_BYTES { self.write() } else { Ok(()) }
@@ -452,80 +457,90 @@ impl<'a> Batching<'a> {
     }
 }
 
-fn flush_rows(store: &dyn RowStore, table: &Table, horizon: Version, keep_deletions: bool, ingested_bytes_min: usize) -> Result<()> {
-    let (mut out, mut existing) = (Batching::new(store), Existing::new(store));
-    let mut rows = table.iter();
-    let mut next_alone = |out: &mut Batching| {
-        for (key, chain) in rows.by_ref() {
-            let written_once = storage_of(key) == WRITTEN_ONCE && chain.len() == 1;
-            let current = if written_once { None } else { existing.get(key)? };
-            let alone = flush_row(out, current, key, chain, horizon, keep_deletions)?;
-            out.write_if_full()?;
-            if alone.is_some() {
-                return Ok(alone);
-            }
-        }
-        Ok(None)
-    };
-    if table.bytes() >= ingested_bytes_min {
-        store.ingest(Space::Current, &mut || next_alone(&mut out))?;
-    } else {
-        while let Some((key, value)) = next_alone(&mut out)? {
-            out.push(Space::Current, key, Some(value));
-        }
-    }
-    out.write()
-}
-
-/// What there is to write for a key beside what `current` says, in one batch, or the row alone if that is all.
-fn flush_row(
-    out: &mut Batching,
-    current: Option<Bytes>,
-    key: &[u8],
-    chain: &Chain,
+/// A frozen table on its way to the store.
+struct Flush<'a> {
+    store: &'a dyn RowStore,
+    table: &'a Table,
     horizon: Version,
     keep_deletions: bool,
-) -> Result<Option<(Bytes, Bytes)>> {
-    let before = out.len();
-    let current_version = current.as_deref().map(keys::current_version).transpose()?;
-    let oldest = chain.first().expect("a chain has a version").version;
-    if let (Some(value), Some(version)) = (&current, current_version)
-        && version < oldest
-        && oldest > horizon
-    {
-        out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(oldest, Some(&value[8..]))));
-    }
-    for pair in chain.windows(2) {
-        let (version, until) = (&pair[0], pair[1].version);
-        if until > horizon {
-            let value = keys::history_value(until, version.row.as_deref());
-            out.push(Space::History, keys::history_key(key, version.version), Some(value));
-        }
-    }
-    let newest = chain.last().expect("a chain has a version");
-    if let Some(current) = current_version.filter(|current| *current > newest.version) {
-        // A staged row that was committed later was moved earlier.
-        let value = keys::history_value(current, newest.row.as_deref());
-        out.push(Space::History, keys::history_key(key, newest.version), Some(value));
-        return Ok(None);
-    }
-    match &newest.row {
-        Some(row) => {
-            let (key, value) = (Bytes::copy_from_slice(key), keys::current_value(newest.version, row));
-            if out.len() == before {
-                return Ok(Some((key, value)));
+}
+
+impl Flush<'_> {
+    /// In batches, each of which may be repeated.
+    fn write(&self) -> Result<()> {
+        let (mut out, mut existing) = (Batching::new(self.store), Existing::new(self.store));
+        for (key, chain) in self.table.iter() {
+            for (space, key, value) in self.row(&mut existing, key, chain)? {
+                out.push(space, key, value);
             }
-            out.push(Space::Current, key, Some(value));
+            out.write_if_full()?;
         }
-        None => {
-            if newest.version > horizon || keep_deletions {
-                let value = keys::history_value(newest.version, None);
-                out.push(Space::History, keys::history_key(key, newest.version), Some(value));
-            }
-            out.push(Space::Current, Bytes::copy_from_slice(key), None);
-        }
+        out.write()
     }
-    Ok(None)
+
+    /// All at once, the evidence and the bookkeeping too.
+    fn ingest(&self, evidence: Option<&Captured>, last: Batch) -> Result<()> {
+        let (mut rows, mut existing) = (self.table.iter(), Existing::new(self.store));
+        let mut later = last.changes;
+        later.extend(evidence.into_iter().flat_map(Captured::changes));
+        let mut rest = None;
+        self.store.ingest(&mut || {
+            for (key, chain) in rows.by_ref() {
+                let mut current = None;
+                for change in self.row(&mut existing, key, chain)? {
+                    match change.0 {
+                        Space::Current => current = Some(change),
+                        _ => later.push(change),
+                    }
+                }
+                if current.is_some() {
+                    return Ok(current);
+                }
+            }
+            let rest = rest.get_or_insert_with(|| {
+                let mut later = std::mem::take(&mut later);
+                later.sort_by(|a, b| (a.0.number(), &a.1).cmp(&(b.0.number(), &b.1)));
+                later.into_iter()
+            });
+            Ok(rest.next())
+        })
+    }
+
+    /// What there is to write for a key. Belongs together.
+    fn row(&self, existing: &mut Existing, key: &[u8], chain: &Chain) -> Result<SmallVec<[Change; 2]>> {
+        let written_once = storage_of(key) == WRITTEN_ONCE && chain.len() == 1;
+        let current = if written_once { None } else { existing.get(key)? };
+        let mut out = SmallVec::new();
+        let mut history = |version: Version, until: Version, row: Option<&[u8]>| {
+            out.push((Space::History, keys::history_key(key, version), Some(keys::history_value(until, row))));
+        };
+        let current_version = current.as_deref().map(keys::current_version).transpose()?;
+        let oldest = chain.first().expect("a chain has a version").version;
+        if let (Some(value), Some(version)) = (&current, current_version)
+            && version < oldest
+            && oldest > self.horizon
+        {
+            history(version, oldest, Some(&value[8..]));
+        }
+        for pair in chain.windows(2) {
+            let (version, until) = (&pair[0], pair[1].version);
+            if until > self.horizon {
+                history(version.version, until, version.row.as_deref());
+            }
+        }
+        let newest = chain.last().expect("a chain has a version");
+        if let Some(current) = current_version.filter(|current| *current > newest.version) {
+            // A staged row that was committed later was moved earlier.
+            history(newest.version, current, newest.row.as_deref());
+            return Ok(out);
+        }
+        if newest.row.is_none() && (newest.version > self.horizon || self.keep_deletions) {
+            history(newest.version, newest.version, None);
+        }
+        let value = newest.row.as_ref().map(|row| keys::current_value(newest.version, row));
+        out.push((Space::Current, Bytes::copy_from_slice(key), value));
+        Ok(out)
+    }
 }
 
 /// Says of a key and value that they can go.
@@ -663,12 +678,15 @@ mod tests {
                 let (horizon, keep) = (Version(prng.below(end)), prng.one_in(2));
                 // The second time is what follows a crash after the first.
                 for _ in 0..prng.between(1, 2) {
-                    flush_rows(&*batches, &table, horizon, keep, usize::MAX).unwrap();
-                    flush_rows(&*files, &table, horizon, keep, 0).unwrap();
+                    let last = Batch { changes: vec![(Space::Meta, Bytes::from_static(b"state"), Some(Bytes::copy_from_slice(&entry)))] };
+                    let flush = |store| Flush { store, table: &table, horizon, keep_deletions: keep };
+                    flush(&*batches).write().unwrap();
+                    batches.write(last.clone()).unwrap();
+                    flush(&*files).ingest(None, last).unwrap();
                 }
                 version = end + 1;
             }
-            for space in [Space::Current, Space::History] {
+            for space in [Space::Current, Space::History, Space::Meta] {
                 assert_eq!(keys_of(&*files, space), keys_of(&*batches, space));
             }
         }

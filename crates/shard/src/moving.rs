@@ -120,10 +120,10 @@ fn is_untouched(store: &dyn RowStore, first: &[u8], last: &[u8]) -> Result<bool>
 
 /// Deletions of what is not there are left out.
 fn add(store: &dyn RowStore, version: Version, rows: &mut StagedRows) -> Result<()> {
-    store.ingest(Space::Current, &mut || {
+    store.ingest(&mut || {
         while let Some((key, row)) = rows.next()? {
             if let Some(row) = row {
-                return Ok(Some((key, keys::current_value(version, &row))));
+                return Ok(Some((Space::Current, key, Some(keys::current_value(version, &row)))));
             }
         }
         Ok(None)

@@ -12,8 +12,6 @@ type Map = BTreeMap<Bytes, Bytes>;
 type Undo = Vec<(Space, Bytes, Option<Bytes>)>;
 
 const SPACES: usize = 6;
-/// Rows that are added at once become durable in pieces of so many.
-const INGESTED_ROWS: usize = 256;
 
 fn position(space: Space) -> usize {
     match space {
@@ -185,16 +183,27 @@ impl RowStore for SimStore {
         Ok(())
     }
 
-    fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
+    fn ingest(&self, source: &mut Source) -> Result<()> {
         let mut changes = Vec::new();
-        while let Some((key, value)) = source()? {
-            changes.push((space, key, Some(value)));
-            if changes.len() == INGESTED_ROWS {
-                self.write(Batch { changes: std::mem::take(&mut changes) })?;
-            }
+        while let Some(change) = source()? {
+            changes.push(change);
         }
         self.write(Batch { changes })?;
         self.sync()
+    }
+
+    /// All that can be given up goes at once, durably: nobody may miss it.
+    fn give_up_history(&self, upto: u64) {
+        if self.condition.fuse.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut state = self.lock();
+        let history = &state.spaces[position(Space::History)];
+        let needless = |value: &Bytes| value.first_chunk().is_some_and(|until| u64::from_be_bytes(*until) <= upto);
+        let doomed: Vec<Bytes> = history.iter().filter(|(_, value)| needless(value)).map(|(key, _)| key.clone()).collect();
+        for key in doomed {
+            change(&mut state, Space::History, key, None);
+        }
     }
 
     /// Nothing can be removed at once here: all is left to the caller.

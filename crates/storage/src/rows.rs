@@ -44,10 +44,10 @@ impl Space {
     }
 }
 
-/// Changes that take effect together. `None` removes the key.
+/// Changes that take effect together.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    pub changes: Vec<(Space, Bytes, Option<Bytes>)>,
+    pub changes: Vec<Change>,
 }
 
 pub type KeyBound<'a> = Bound<&'a [u8]>;
@@ -61,8 +61,11 @@ fn is_empty_range(range: (KeyBound, KeyBound)) -> bool {
     }
 }
 
-/// Gives the next key and value, or `None` at the end.
-pub type Source<'a> = dyn FnMut() -> Result<Option<(Bytes, Bytes)>> + 'a;
+/// `None` for the value removes the key.
+pub type Change = (Space, Bytes, Option<Bytes>);
+
+/// Gives the next change, or `None` at the end.
+pub type Source<'a> = dyn FnMut() -> Result<Option<Change>> + 'a;
 
 /// Called with each key and value in order; `Break` ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
@@ -89,12 +92,15 @@ pub trait RowStore: Send + Sync {
     fn write_later(&self, batch: Batch) -> Result<()>;
     /// When it returns, all earlier batches survive a crash.
     fn sync(&self) -> Result<()>;
-    /// Adds or replaces rows, in ascending order of their keys, which nobody else writes meanwhile. Durable when it returns, with all earlier batches and
-    /// those that came while it ran; a crash before leaves all of them or the first ones. For many rows at once: each call makes files of its own.
+    /// Many changes at once, in ascending order of the spaces' numbers and of their keys, which nobody else writes meanwhile. Atomic, and durable when it
+    /// returns, with all earlier batches and those that came while it ran. Each call makes files of its own.
     ///
     /// # Errors
-    /// `53100` when the disk is full: some may have been written.
-    fn ingest(&self, space: Space, source: &mut Source) -> Result<()>;
+    /// `53100` when the disk is full: nothing was written.
+    fn ingest(&self, source: &mut Source) -> Result<()>;
+    /// What stands in `History` begins with the version (8 bytes, big-endian) up to which somebody may need it. From now on the store may drop by itself what is
+    /// not above this one; until it does, reads see it. Forgotten at the next start.
+    fn give_up_history(&self, upto: u64);
     /// Removes, durably or not, what can be removed at once from a range that nobody reads any more. What is left is for the caller to remove.
     fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()>;
     /// A write, now or later, may have to wait until earlier ones are put in order: what can come later should.

@@ -155,8 +155,8 @@ fn row(number: u32) -> (Bytes, Bytes) {
 
 /// Adds rows at once.
 fn ingest(store: &dyn RowStore, space: Space, numbers: std::ops::Range<u32>) {
-    let mut rows = numbers.map(row);
-    store.ingest(space, &mut || Ok(rows.next())).unwrap();
+    let mut rows = numbers.map(row).map(|(key, value)| (space, key, Some(value)));
+    store.ingest(&mut || Ok(rows.next())).unwrap();
 }
 
 #[test]
@@ -410,4 +410,64 @@ fn a_flipped_bit_on_disk_is_found_when_it_is_read_and_cleared_away() {
     store.clear().unwrap();
     store.write(batch(&[(Space::Current, "new", Some("row"))])).unwrap();
     assert_eq!(scan(&*store.snapshot().unwrap(), Space::Current, ALL, false).len(), 1);
+}
+
+#[test]
+fn history_that_nobody_needs_goes_when_files_are_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    let until = |number: u32, until: u64| (Space::History, row(number).0, Some(Bytes::copy_from_slice(&until.to_be_bytes())));
+    {
+        let stores = small_fjall(&directory);
+        let (store, other) = (stores.open(ShardId(1)).unwrap(), stores.open(ShardId(2)).unwrap());
+        store.give_up_history(5);
+        // Each ingestion makes a file; there are enough of them for a merge.
+        for number in 0..40 {
+            for store in [&store, &other] {
+                let mut changes = (0..10).map(|version| until(number * 10 + version, u64::from(version) + 1));
+                store.ingest(&mut || Ok(changes.next())).unwrap();
+                let value = Some(Bytes::copy_from_slice(&1u64.to_be_bytes()));
+                store.write(Batch { changes: vec![(Space::Current, row(number).0, value)] }).unwrap();
+            }
+        }
+        let left = || scan(&*store.snapshot().unwrap(), Space::History, ALL, false).len();
+        soon("history is given up", || left() < 300);
+        assert!(left() >= 200, "what may be needed is there");
+        assert_eq!(scan(&*store.snapshot().unwrap(), Space::Current, ALL, false).len(), 40);
+        assert_eq!(scan(&*other.snapshot().unwrap(), Space::History, ALL, false).len(), 400, "each shard has its own");
+        store.sync().unwrap();
+    }
+    let stores = small_fjall(&directory);
+    let store = stores.open(ShardId(1)).unwrap();
+    let left = scan(&*store.snapshot().unwrap(), Space::History, ALL, false);
+    assert_eq!(left.iter().filter(|(_, value)| value[7] > 5).count(), 200, "and after a new start");
+}
+
+#[test]
+fn many_ingestions_do_not_let_the_journal_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let stores = FjallRows::open(directory.path(), FjallOptions { reserve_bytes: 0, ..FjallOptions::default() }).unwrap();
+    let store = stores.open(ShardId(1)).unwrap();
+    // Nothing that could be compressed.
+    let mut prng = Prng::new(1);
+    let value: Bytes = (0..1 << 17).flat_map(|_| prng.next_u64().to_be_bytes()).collect();
+    let journals = || -> u64 {
+        let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap());
+        files.filter(|file| file.path().extension().is_some_and(|kind| kind == "jnl")).map(|file| file.metadata().unwrap().len()).sum()
+    };
+    for round in 0..300 {
+        // Less than a memtable, so that only the ingestion writes it out.
+        store.write(Batch { changes: vec![(Space::Current, row(round % 7).0, Some(value.clone()))] }).unwrap();
+        ingest(&*store, Space::Packed, round * 10..round * 10 + 10);
+    }
+    soon("journals are cut off", || journals() < 200 << 20);
+}
+
+/// What the engine's own thread does.
+#[expect(clippy::disallowed_methods, reason = "the engine does not say when it has done it")]
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !holds() {
+        assert!(start.elapsed().as_secs() < 60, "not within a minute: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }

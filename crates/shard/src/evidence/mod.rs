@@ -29,7 +29,7 @@ use proof::{EvidenceLog, Hash, Origin};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use storage::access::EVIDENCE_KEY;
-use storage::rows::{RowStore, Space};
+use storage::rows::{Change, RowStore, Space};
 
 /// Batches that one job records.
 const BATCHES_MAX: usize = 4096;
@@ -207,19 +207,23 @@ impl Captured {
         &self.state
     }
 
-    /// Writes tiles and links. May be repeated.
-    ///
+    /// Tiles and links to write. May be written again.
+    pub fn changes(&self) -> impl Iterator<Item = Change> + '_ {
+        let complete = self.unstored.tiles.values().map(|tile| &**tile).filter(|tile| self.edge.iter().all(|edge| edge.key != tile.key));
+        let tiles = complete.chain(&self.edge);
+        let tiles = tiles.map(|tile| (Space::Evidence, tile_key(tile.key), Some(Bytes::from(tile.encode()))));
+        let all: Vec<Link> = self.unstored.links.iter().flat_map(|links| links.iter().copied()).collect();
+        let block = |block: &[Link]| (Space::Evidence, links::key(block[0].stamp, block[0].first), Some(links::encode(block)));
+        let links: Vec<Change> = all.chunks(links::BLOCK_LINKS).map(block).collect();
+        tiles.chain(links)
+    }
+
     /// # Errors
     /// If the store cannot be written.
     pub fn write(&self, store: &dyn RowStore) -> Result<()> {
         let mut out = Batching::new(store);
-        for tile in self.unstored.tiles.values().map(|tile| &**tile).chain(&self.edge) {
-            out.push(Space::Evidence, tile_key(tile.key), Some(Bytes::from(tile.encode())));
-            out.write_if_full()?;
-        }
-        let all: Vec<Link> = self.unstored.links.iter().flat_map(|links| links.iter().copied()).collect();
-        for block in all.chunks(links::BLOCK_LINKS) {
-            out.push(Space::Evidence, links::key(block[0].stamp, block[0].first), Some(links::encode(block)));
+        for (space, key, value) in self.changes() {
+            out.push(space, key, value);
             out.write_if_full()?;
         }
         out.write()

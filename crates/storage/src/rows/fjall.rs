@@ -8,8 +8,10 @@
 //! failure to write sets [`FjallRows::failed`]: the process must then stop, and recovers at its next start. Damage found while reading (`XX001`) does not:
 //! the shard gives its rows up, and clearing makes a new keyspace without reading the old one.
 
+mod history;
 mod late;
 
+use self::history::Horizons;
 use self::late::LateWrites;
 use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
@@ -20,7 +22,7 @@ use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteB
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 /// Space that is left free for the engine's own work (flushes and merges of what was accepted).
@@ -73,11 +75,13 @@ struct Engine {
     /// Something was refused for want of space.
     met_full_disk: AtomicBool,
     late: LateWrites,
+    horizons: Arc<Horizons>,
 }
 
 struct FjallStore {
     engine: Arc<Engine>,
     shard: ShardId,
+    horizon: Arc<AtomicU64>,
     /// `None` once the store was destroyed.
     place: RwLock<Option<Place>>,
 }
@@ -94,7 +98,13 @@ impl FjallRows {
     /// # Errors
     /// `58030` if the files cannot be read, `55006` if another process has the database open.
     pub fn open(directory: &Path, options: FjallOptions) -> Result<FjallRows> {
+        let horizons = Arc::new(Horizons::default());
+        let of_keyspace = {
+            let horizons = horizons.clone();
+            move |name: &str| parse_name(name).map(|(shard, _)| horizons.filters_of(shard))
+        };
         let database = Database::builder(directory)
+            .with_compaction_filter_factories(Arc::new(of_keyspace))
             .cache_size(options.cache_bytes)
             .worker_threads(WORKER_THREADS)
             .max_journaling_size(JOURNAL_BYTES_MAX)
@@ -109,6 +119,7 @@ impl FjallRows {
             failed: AtomicBool::new(false),
             met_full_disk: AtomicBool::new(false),
             late,
+            horizons,
         });
         let rows = FjallRows { engine, stores: Mutex::new(BTreeMap::new()) };
         for (shard, generation) in rows.newest_generations()? {
@@ -201,6 +212,14 @@ impl Engine {
         })
     }
 
+    /// The engine cuts its journal off only where it writes a memtable out by itself, which does not happen if ingestions always do it first.
+    fn bound_journal(&self, keyspace: &Keyspace) -> Result<()> {
+        if self.check(self.database.journal_disk_space())? > JOURNAL_BYTES_MAX {
+            self.check(keyspace.rotate_memtable())?;
+        }
+        Ok(())
+    }
+
     /// Waits for what was to be written later.
     fn finish_late(&self) -> Result<()> {
         self.check_late(self.late.finish())
@@ -235,7 +254,10 @@ impl Engine {
 impl FjallStore {
     fn open(engine: &Arc<Engine>, shard: ShardId, generation: u64) -> Result<FjallStore> {
         let keyspace = engine.keyspace(shard, generation)?;
-        Ok(FjallStore { engine: engine.clone(), shard, place: RwLock::new(Some(Place { keyspace, generation })) })
+        let horizon = engine.horizons.of(shard);
+        // What an earlier replica gave up says nothing of this one's.
+        horizon.store(0, Ordering::Relaxed);
+        Ok(FjallStore { engine: engine.clone(), shard, horizon, place: RwLock::new(Some(Place { keyspace, generation })) })
     }
 
     fn place_mut(&self) -> std::sync::RwLockWriteGuard<'_, Option<Place>> {
@@ -309,20 +331,29 @@ impl RowStore for FjallStore {
 
     /// Written into files of their own, past the journal and the memtable. The engine writes its memtable out first, so that what a crash leaves is still
     /// a prefix of what was written.
-    fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
+    fn ingest(&self, source: &mut Source) -> Result<()> {
         self.engine.finish_late()?;
         let keyspace = self.keyspace()?;
+        self.engine.bound_journal(&keyspace)?;
         let mut ingestion = self.engine.check(keyspace.start_ingestion())?;
         let mut unchecked = ROOM_EVERY_BYTES;
-        while let Some((key, value)) = source()? {
-            unchecked += (key.len() + value.len()) as u64;
+        while let Some((space, key, value)) = source()? {
+            unchecked += (key.len() + value.as_ref().map_or(0, Bytes::len)) as u64;
             if unchecked >= ROOM_EVERY_BYTES {
                 self.engine.check_room(ROOM_EVERY_BYTES)?;
                 unchecked = 0;
             }
-            self.engine.check(ingestion.write(prefixed(space, &key), value))?;
+            let key = prefixed(space, &key);
+            self.engine.check(match value {
+                Some(value) => ingestion.write(key, value),
+                None => ingestion.write_tombstone(key),
+            })?;
         }
         self.engine.check(ingestion.finish())
+    }
+
+    fn give_up_history(&self, upto: u64) {
+        self.horizon.fetch_max(upto, Ordering::Relaxed);
     }
 
     fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()> {

@@ -4,7 +4,7 @@
 //! need, so a snapshot costs nothing and [`MemoryRows::crash`] can forget a suffix of the batches that were not synced.
 //! Never here: files, threads of its own, randomness.
 
-use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
+use super::{Batch, Change, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -153,15 +153,19 @@ impl RowStore for MemoryStore {
         Ok(())
     }
 
-    fn ingest(&self, space: Space, source: &mut Source) -> Result<()> {
-        let mut changes = Vec::new();
-        while let Some((key, value)) = source()? {
-            assert!(changes.last().is_none_or(|(_, last, _)| *last < key), "rows are added in the order of their keys");
-            changes.push((space, key, Some(value)));
+    fn ingest(&self, source: &mut Source) -> Result<()> {
+        let mut changes: Vec<Change> = Vec::new();
+        while let Some(change) = source()? {
+            let follows = |last: &Change| (last.0.number(), &last.1) < (change.0.number(), &change.1);
+            assert!(changes.last().is_none_or(follows), "changes come in the order of their keys");
+            changes.push(change);
         }
         self.write(Batch { changes })?;
         self.sync()
     }
+
+    /// Nothing is dropped here: all is left to the caller.
+    fn give_up_history(&self, _upto: u64) {}
 
     fn discard(&self, _space: Space, _start: &[u8], _end: &[u8]) -> Result<()> {
         lock(&self.state).check()

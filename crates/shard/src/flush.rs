@@ -5,9 +5,10 @@
 //! log may be truncated. A crash in between leaves rows that are newer than the bookkeeping says; the log writes them again. A large table goes into files of its
 //! own instead of through the store's journal and memory, all of it and the bookkeeping at once.
 
+mod rows;
+
+use self::rows::Flush;
 use crate::event::{Job, JobDone, JobResult, ShardEffect};
-use crate::evidence::Captured;
-use crate::existing::Existing;
 use crate::keys;
 use crate::memlog::Sendable;
 use crate::meta::{self, Standing};
@@ -15,15 +16,13 @@ use crate::moving::move_layer;
 use crate::read::bound_end;
 use crate::shard::{Shard, disk_full, due};
 use crate::state::Frozen;
-use crate::table::{Chain, Table};
 use base::{Mono, Result, SqlState, StorageId, TxnId, Version};
 use bytes::Bytes;
-use smallvec::SmallVec;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::access::{Refusal, WRITTEN_ONCE, storage_of};
-use storage::rows::{Batch, Change, RowStore, Space};
+use storage::access::Refusal;
+use storage::rows::{Batch, RowStore, Space};
 
 /// So many times as much as is flushed at once may wait in memory while a flush is under way.
 const ACTIVE_LAG_FACTOR: usize = 2;
@@ -118,6 +117,12 @@ impl Shard {
         assert!(self.flushing.running.is_none(), "jobs on the rows run one at a time");
         let id = self.spawn(name, move || Ok(Box::new(run()?)));
         self.flushing.running = Some((id, task));
+    }
+
+    /// What nobody may need any more can go. A flush or a removal that runs goes by an earlier horizon, which is lower.
+    pub(crate) fn raise_horizon(&mut self, horizon: Version) {
+        self.state.horizon = self.state.horizon.max(horizon);
+        self.state.store.give_up_history(self.state.horizon.0);
     }
 
     pub(crate) fn tick_flush(&mut self) {
@@ -457,92 +462,6 @@ impl<'a> Batching<'a> {
     }
 }
 
-/// A frozen table on its way to the store.
-struct Flush<'a> {
-    store: &'a dyn RowStore,
-    table: &'a Table,
-    horizon: Version,
-    keep_deletions: bool,
-}
-
-impl Flush<'_> {
-    /// In batches, each of which may be repeated.
-    fn write(&self) -> Result<()> {
-        let (mut out, mut existing) = (Batching::new(self.store), Existing::new(self.store));
-        for (key, chain) in self.table.iter() {
-            for (space, key, value) in self.row(&mut existing, key, chain)? {
-                out.push(space, key, value);
-            }
-            out.write_if_full()?;
-        }
-        out.write()
-    }
-
-    /// All at once, the evidence and the bookkeeping too.
-    fn ingest(&self, evidence: Option<&Captured>, last: Batch) -> Result<()> {
-        let (mut rows, mut existing) = (self.table.iter(), Existing::new(self.store));
-        let mut later = last.changes;
-        later.extend(evidence.into_iter().flat_map(Captured::changes));
-        let mut rest = None;
-        self.store.ingest(&mut || {
-            for (key, chain) in rows.by_ref() {
-                let mut current = None;
-                for change in self.row(&mut existing, key, chain)? {
-                    match change.0 {
-                        Space::Current => current = Some(change),
-                        _ => later.push(change),
-                    }
-                }
-                if current.is_some() {
-                    return Ok(current);
-                }
-            }
-            let rest = rest.get_or_insert_with(|| {
-                let mut later = std::mem::take(&mut later);
-                later.sort_by(|a, b| (a.0.number(), &a.1).cmp(&(b.0.number(), &b.1)));
-                later.into_iter()
-            });
-            Ok(rest.next())
-        })
-    }
-
-    /// What there is to write for a key. Belongs together.
-    fn row(&self, existing: &mut Existing, key: &[u8], chain: &Chain) -> Result<SmallVec<[Change; 2]>> {
-        let written_once = storage_of(key) == WRITTEN_ONCE && chain.len() == 1;
-        let current = if written_once { None } else { existing.get(key)? };
-        let mut out = SmallVec::new();
-        let mut history = |version: Version, until: Version, row: Option<&[u8]>| {
-            out.push((Space::History, keys::history_key(key, version), Some(keys::history_value(until, row))));
-        };
-        let current_version = current.as_deref().map(keys::current_version).transpose()?;
-        let oldest = chain.first().expect("a chain has a version").version;
-        if let (Some(value), Some(version)) = (&current, current_version)
-            && version < oldest
-            && oldest > self.horizon
-        {
-            history(version, oldest, Some(&value[8..]));
-        }
-        for pair in chain.windows(2) {
-            let (version, until) = (&pair[0], pair[1].version);
-            if until > self.horizon {
-                history(version.version, until, version.row.as_deref());
-            }
-        }
-        let newest = chain.last().expect("a chain has a version");
-        if let Some(current) = current_version.filter(|current| *current > newest.version) {
-            // A staged row that was committed later was moved earlier.
-            history(newest.version, current, newest.row.as_deref());
-            return Ok(out);
-        }
-        if newest.row.is_none() && (newest.version > self.horizon || self.keep_deletions) {
-            history(newest.version, newest.version, None);
-        }
-        let value = newest.row.as_ref().map(|row| keys::current_value(newest.version, row));
-        out.push((Space::Current, Bytes::copy_from_slice(key), value));
-        Ok(out)
-    }
-}
-
 /// Says of a key and value that they can go.
 type Needless<'a> = dyn Fn(&[u8], &[u8]) -> Result<bool> + 'a;
 
@@ -621,16 +540,14 @@ fn collect(store: &dyn RowStore, from: &[u8], horizon: Version) -> Result<Cleane
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::RowVersion;
-    use base::{Prng, ShardId};
-    use storage::access::RECORDED_STORAGES;
+    use base::ShardId;
     use storage::rows::{MemoryRows, RowStores};
 
-    fn store() -> Arc<dyn RowStore> {
+    pub(super) fn store() -> Arc<dyn RowStore> {
         MemoryRows::new().open(ShardId(1)).unwrap()
     }
 
-    fn key(storage: u32, row: u32) -> Bytes {
+    pub(super) fn key(storage: u32, row: u32) -> Bytes {
         Bytes::from([storage.to_be_bytes(), row.to_be_bytes()].concat())
     }
 
@@ -638,7 +555,7 @@ mod tests {
         store.write(Batch { changes }).unwrap();
     }
 
-    fn keys_of(store: &dyn RowStore, space: Space) -> Vec<(Bytes, Bytes)> {
+    pub(super) fn keys_of(store: &dyn RowStore, space: Space) -> Vec<(Bytes, Bytes)> {
         let mut found = Vec::new();
         let mut take = |key: &[u8], value: &[u8]| {
             found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
@@ -646,50 +563,6 @@ mod tests {
         };
         store.scan(space, Bound::Included(&[]), Bound::Unbounded, false, &mut take).unwrap();
         found
-    }
-
-    /// New, changed, deleted and made again, some of it behind the horizon, over what an earlier flush left.
-    fn changes_of(prng: &mut Prng, versions: std::ops::Range<u64>) -> Table {
-        let mut table = Table::default();
-        for version in versions {
-            let storage = if prng.one_in(3) { RECORDED_STORAGES[0].0 } else { 9 };
-            let row = (!prng.one_in(4)).then(|| Bytes::from(version.to_string()));
-            let key = key(storage, prng.below(60) as u32);
-            table.push(&key, RowVersion { version: Version(version), index: version, row }, Version::ZERO);
-        }
-        table
-    }
-
-    #[test]
-    fn rows_in_files_of_their_own_are_those_of_batches() {
-        let mut prng = Prng::new(8);
-        for _ in 0..200 {
-            let (batches, files) = (store(), store());
-            let mut version = 1;
-            for _ in 0..4 {
-                let end = version + prng.between(1, 100);
-                let mut table = changes_of(&mut prng, version..end);
-                let entry = [WRITTEN_ONCE.0.to_be_bytes(), (version as u32).to_be_bytes()].concat();
-                table.push(
-                    &entry,
-                    RowVersion { version: Version(end), index: end, row: Some(Bytes::from_static(b"entry")) },
-                    Version::ZERO,
-                );
-                let (horizon, keep) = (Version(prng.below(end)), prng.one_in(2));
-                // The second time is what follows a crash after the first.
-                for _ in 0..prng.between(1, 2) {
-                    let last = Batch { changes: vec![(Space::Meta, Bytes::from_static(b"state"), Some(Bytes::copy_from_slice(&entry)))] };
-                    let flush = |store| Flush { store, table: &table, horizon, keep_deletions: keep };
-                    flush(&*batches).write().unwrap();
-                    batches.write(last.clone()).unwrap();
-                    flush(&*files).ingest(None, last).unwrap();
-                }
-                version = end + 1;
-            }
-            for space in [Space::Current, Space::History, Space::Meta] {
-                assert_eq!(keys_of(&*files, space), keys_of(&*batches, space));
-            }
-        }
     }
 
     #[test]

@@ -302,11 +302,7 @@ impl Shard {
             }
             ShardEvent::DiskFull { full } => self.disk_full = full,
             ShardEvent::Job(done) => self.job_done(done),
-            ShardEvent::Horizon(horizon) => {
-                self.state.horizon = self.state.horizon.max(horizon);
-                // A flush or a removal that runs goes by an earlier one, which is lower.
-                self.state.store.give_up_history(self.state.horizon.0);
-            }
+            ShardEvent::Horizon(horizon) => self.raise_horizon(horizon),
             ShardEvent::GatewayGone { node, before_boot } => self.gateway_gone(node, before_boot),
             ShardEvent::Control(control) => self.control(control),
         }

@@ -32,8 +32,8 @@ const FLUSH_AGE: Duration = Duration::from_secs(60);
 pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
 /// From this share of what is flushed for its size on, a table goes into files of its own. Smaller ones would make too many.
 const INGESTED_SHARE: usize = 8;
-/// Keys that one job of cleaning up looks at.
-const CLEAN_KEYS_MAX: usize = 64 * 1024;
+/// Keys that one job of cleaning up looks at. No flush begins while it runs.
+const CLEAN_KEYS_MAX: usize = 8 * 1024;
 /// Flushed keys moved into the cache with each tick, at least.
 const DRAIN_KEYS: usize = 1024;
 /// Bytes of flushed rows that leave for each byte that came in: before they have left, no flush begins, and what comes in would grow without a bound.
@@ -153,10 +153,10 @@ impl Shard {
         behind && self.state.draining.is_empty() && wanted
     }
 
-    /// More is written than goes to the disk: what is new must wait, or memory would grow without a bound. Nothing waits for
-    /// space on a full disk.
+    /// More is written than goes to the disk, whatever keeps the next flush from beginning: what is new must wait, or memory would grow without a bound. Nothing
+    /// waits for space on a full disk.
     pub(crate) fn makes_wait(&self) -> Result<(), Refusal> {
-        let lags = self.state.frozen.is_some() && self.state.active.bytes() >= ACTIVE_LAG_FACTOR * self.config.active_bytes_max;
+        let lags = self.rows && self.state.active.bytes() >= ACTIVE_LAG_FACTOR * self.config.active_bytes_max;
         match lags {
             true if self.flushing.starved => Err(disk_full()),
             true => Err(Refusal::Busy),

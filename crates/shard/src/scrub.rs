@@ -14,9 +14,10 @@ use crate::inspect::Fnv;
 use crate::shard::{Shard, due};
 use base::{Mono, NodeId, Result, SqlState, Version, Wall};
 use bytes::Bytes;
+use proof::Hash;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use storage::access::KeyRange;
+use storage::access::{Key, KeyRange};
 
 /// Rows of one chunk.
 const CHUNK_ROWS: u32 = 512;
@@ -91,6 +92,8 @@ pub(crate) struct Scrubbing {
     /// What the leader said of its chain, until the checksum asked for with it is answered.
     pub told_chain: Option<Told>,
     pub tree_job: Option<u64>,
+    /// Rows of the chunk that are still to be compared with the tree: key, version and leaf.
+    pub tree_wanted: Vec<(Key, Version, Hash)>,
 }
 
 impl Shard {

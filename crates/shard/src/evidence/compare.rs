@@ -10,6 +10,10 @@ use proof::Hash;
 use proof::record::Hasher;
 use storage::access::{Found, Key};
 
+/// Rows of one job: each reads a few tiles, in a batch that no other row of the chunk may be from. A job that took longer would keep its thread from flushes, and
+/// the tiles that it has read in memory.
+const COMPARED_ROWS: usize = 64;
+
 /// What a leader says of its chain after an entry, before it asks for a checksum of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -91,16 +95,23 @@ impl Shard {
         }
     }
 
-    /// Looks for the leaves of a chunk's rows in the tree, in a job.
+    /// Looks for the leaves of a chunk's rows in the tree, in jobs, if those of an earlier chunk were all looked for.
     pub(crate) fn compare_with_tree(&mut self, rows: &[(Key, Found)]) {
-        let Some(view) = self.state.evidence_view() else { return };
-        let mut hasher = Hasher::default();
-        let recorded = |(key, _): &&(Key, Found)| batch::is_recorded(key);
-        let wanted: Vec<(Key, Version, Hash)> =
-            rows.iter().filter(recorded).map(|(key, found)| (key.clone(), found.version, hasher.leaf(key, &found.row))).collect();
-        if wanted.is_empty() || self.scrubbing.tree_job.is_some() {
+        if !self.state.ledger.is_kept() || self.scrubbing.tree_job.is_some() {
             return;
         }
+        let mut hasher = Hasher::default();
+        let recorded = |(key, _): &&(Key, Found)| batch::is_recorded(key);
+        self.scrubbing.tree_wanted =
+            rows.iter().filter(recorded).map(|(key, found)| (key.clone(), found.version, hasher.leaf(key, &found.row))).collect();
+        self.compare_some();
+    }
+
+    /// The next job.
+    fn compare_some(&mut self) {
+        let wanted = &mut self.scrubbing.tree_wanted;
+        let wanted = wanted.split_off(wanted.len().saturating_sub(COMPARED_ROWS));
+        let Some(view) = self.state.evidence_view().filter(|_| !wanted.is_empty()) else { return };
         // What is not recorded yet is not in the chunk: it is read at a closed version, and looked for only up to what the tree has.
         let queued = self.state.ledger.queue.iter().map(|batch| batch.version).min().unwrap_or(Version::MAX);
         let id = self.spawn("compare rows with the ledger's evidence", move || Ok(Box::new(missing(view, wanted, queued)?)));
@@ -126,6 +137,7 @@ impl Shard {
             Err(error) if error.state() == base::SqlState::DATA_CORRUPTED => self.rows_unreadable(&error.to_string()),
             Err(error) => self.found(format!("rows could not be compared with the ledger's evidence: {error}")),
         }
+        self.compare_some();
         None
     }
 }

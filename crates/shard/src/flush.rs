@@ -139,7 +139,7 @@ impl Shard {
         }
         if self.state.frozen.is_some() {
             self.start_flush();
-        } else {
+        } else if !self.state.store.is_unmerged() {
             self.tidy();
         }
     }
@@ -223,7 +223,7 @@ impl Shard {
         let standing = Standing { index: upto, term, rows: true, members };
         let evidence = frozen.evidence.clone();
         let last = standing.batch(&frozen.meta, evidence.as_deref());
-        let large = table.bytes() >= self.config.active_bytes_max / INGESTED_SHARE;
+        let large = table.bytes() >= self.config.active_bytes_max / INGESTED_SHARE || store.is_unmerged();
         self.start("flush", Task::Flush { upto, term }, move || {
             let rows = Flush { store: &*store, table: &table, horizon, keep_deletions };
             if large {

@@ -215,6 +215,10 @@ impl RowStore for SimStore {
         false
     }
 
+    fn is_unmerged(&self) -> bool {
+        false
+    }
+
     fn clear(&self) -> Result<()> {
         if self.burns() {
             *self.lock() = State::default();

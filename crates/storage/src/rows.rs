@@ -105,6 +105,8 @@ pub trait RowStore: Send + Sync {
     fn discard(&self, space: Space, start: &[u8], end: &[u8]) -> Result<()>;
     /// A write, now or later, may have to wait until earlier ones are put in order: what can come later should.
     fn is_behind(&self) -> bool;
+    /// A write, but no ingestion, may have to wait for seconds until files are merged: what is not urgent should be left for later.
+    fn is_unmerged(&self) -> bool;
     /// Removes everything, durably.
     fn clear(&self) -> Result<()>;
     fn snapshot(&self) -> Result<Box<dyn RowSnapshot>>;

@@ -24,6 +24,7 @@ use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 /// Space that is left free for the engine's own work (flushes and merges of what was accepted).
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -36,6 +37,13 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Files that are not merged yet, before all of them are at once with the first level, which is rewritten for it: each flush makes one or two. A read looks
 /// into the filter of each.
 const UNMERGED_FILES: u8 = 8;
+/// From so many files on that are not merged yet, the engine slows writes down, and from 30 on they wait, as its source says. Ingestions do not.
+const WAIT_FILES: usize = 20;
+/// With so many, ingestions wait too: all that looks for a row looks into each.
+const UNMERGED_FILES_MAX: usize = 80;
+/// A merge takes seconds; an engine that has failed ends none.
+const MERGE_POLLS_MAX: usize = 3_000;
+const MERGE_POLL: Duration = Duration::from_millis(10);
 /// Of a merged file. The first level has [`UNMERGED_FILES`] of them.
 const FILE_BYTES: u64 = 32 * 1024 * 1024;
 /// Bounds what a start has to replay.
@@ -335,6 +343,7 @@ impl RowStore for FjallStore {
         self.engine.finish_late()?;
         let keyspace = self.keyspace()?;
         self.engine.bound_journal(&keyspace)?;
+        wait_for_merges(&keyspace);
         let mut ingestion = self.engine.check(keyspace.start_ingestion())?;
         let mut unchecked = ROOM_EVERY_BYTES;
         while let Some((space, key, value)) = source()? {
@@ -368,6 +377,10 @@ impl RowStore for FjallStore {
         self.engine.late.is_behind()
     }
 
+    fn is_unmerged(&self) -> bool {
+        self.keyspace().is_ok_and(|keyspace| keyspace.tree.l0_run_count() >= WAIT_FILES)
+    }
+
     fn clear(&self) -> Result<()> {
         self.engine.finish_late()?;
         let mut place = self.place_mut();
@@ -391,6 +404,17 @@ impl RowStore for FjallStore {
 
     fn size(&self) -> u64 {
         self.keyspace().map_or(0, |keyspace| keyspace.disk_space())
+    }
+}
+
+/// As the engine does in its own writes.
+#[expect(clippy::disallowed_methods, reason = "the engine does not say when it has merged; only jobs and its own threads come here")]
+fn wait_for_merges(keyspace: &Keyspace) {
+    for _ in 0..MERGE_POLLS_MAX {
+        if keyspace.tree.l0_run_count() < UNMERGED_FILES_MAX {
+            return;
+        }
+        std::thread::sleep(MERGE_POLL);
     }
 }
 

@@ -175,6 +175,10 @@ impl RowStore for MemoryStore {
         false
     }
 
+    fn is_unmerged(&self) -> bool {
+        false
+    }
+
     fn clear(&self) -> Result<()> {
         lock(&self.state).clear()
     }

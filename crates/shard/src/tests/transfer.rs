@@ -2,6 +2,7 @@
 
 use super::cluster::*;
 use crate::event::Control;
+use std::time::Duration;
 use storage::access::*;
 
 fn fill(cluster: &mut Cluster, leader: base::NodeId, rows: u32) {
@@ -380,12 +381,24 @@ fn a_full_disk_refuses_writes_until_there_is_space_and_loses_nothing() {
 
 #[test]
 fn writes_wait_while_more_is_written_than_goes_to_the_disk() {
+    writes_wait(Duration::ZERO);
+}
+
+#[test]
+fn writes_wait_for_a_flush_that_another_job_keeps_from_beginning() {
+    // History is collected every ten seconds.
+    writes_wait(Duration::from_secs(11));
+}
+
+/// Jobs stand still for so long before the writes begin.
+fn writes_wait(before: Duration) {
     let mut cluster = Cluster::new(1);
     cluster.active_bytes_max = 10_000;
     cluster.crash(n(1));
     cluster.start(n(1));
     let leader = cluster.leader();
     cluster.jobs_held = true;
+    cluster.run(before.as_millis() as u64);
     let write = |cluster: &mut Cluster, i: u32| {
         cluster.run(50);
         cluster.commit(leader, vec![put(&format!("k{i:05}"), &"x".repeat(1000), base::Version::ZERO)])

@@ -26,6 +26,8 @@ use storage::rows::{Batch, RowStore, Space};
 
 /// So many times as much as is flushed at once may wait in memory while a flush is under way.
 const ACTIVE_LAG_FACTOR: usize = 2;
+/// The same while no flush can begin: then nothing else is on its way to the disk, and a load that is moved takes longer.
+const ACTIVE_HELD_FACTOR: usize = 4;
 /// Versions stay in memory at most this long before they are flushed.
 const FLUSH_AGE: Duration = Duration::from_secs(60);
 /// Bytes of one batch written to the store.
@@ -156,7 +158,8 @@ impl Shard {
     /// More is written than goes to the disk, whatever keeps the next flush from beginning: what is new must wait, or memory would grow without a bound. Nothing
     /// waits for space on a full disk.
     pub(crate) fn makes_wait(&self) -> Result<(), Refusal> {
-        let lags = self.rows && self.state.active.bytes() >= ACTIVE_LAG_FACTOR * self.config.active_bytes_max;
+        let factor = if self.state.frozen.is_some() { ACTIVE_LAG_FACTOR } else { ACTIVE_HELD_FACTOR };
+        let lags = self.rows && self.state.active.bytes() >= factor * self.config.active_bytes_max;
         match lags {
             true if self.flushing.starved => Err(disk_full()),
             true => Err(Refusal::Busy),

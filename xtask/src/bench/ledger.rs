@@ -90,10 +90,11 @@ pub fn measure(options: &Options, program: &Path, directory: &Path) -> Result<St
         let figure = pgbench::run(&PEER, &["-c", "16", "-j", "2", "-M", "prepared"], None, options, &theirs)?;
         tps[0].push(figure.tps);
         latency[0].push(figure.latency_ms);
-        for (at, (_, cluster, load, _)) in WORKS.iter().enumerate() {
+        for (at, (what, cluster, load, _)) in WORKS.iter().enumerate() {
             let cluster = clusters[*cluster];
             let cpu = || cluster.cpu_seconds();
             let figure = drive(*load, options, &Side { port: cluster.port(), user: "florin", cpu: &cpu })?;
+            println!("{:.0} a second: {what}", figure.tps);
             tps[at + 1].push(figure.tps);
             latency[at + 1].push(figure.latency_ms);
             p99[at + 1].extend(figure.p99_ms);

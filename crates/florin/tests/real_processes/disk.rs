@@ -44,6 +44,13 @@ fn written_blocks(path: &Path) -> Vec<u64> {
     blocks.filter(|(_, block)| block.iter().any(|byte| *byte != 0)).map(|(index, _)| index as u64 * BLOCK).collect()
 }
 
+/// The segment written last that has at least so many blocks, and where they are. The newest file may be one that was only made, ahead of its first write.
+fn newest_written(data: &Path, blocks_min: usize) -> (PathBuf, Vec<u64>) {
+    let mut written = segments(data).into_iter().rev().map(|path| (written_blocks(&path), path));
+    let (blocks, path) = written.find(|(blocks, _)| blocks.len() >= blocks_min).expect("a log has a segment with records");
+    (path, blocks)
+}
+
 fn scribble(path: &Path, offset: u64, length: usize) {
     let mut file = File::options().read(true).write(true).open(path).expect("writable");
     file.seek(SeekFrom::Start(offset)).expect("inside the file");
@@ -58,8 +65,8 @@ fn scribble(path: &Path, offset: u64, length: usize) {
 /// As if the machine had lost power in the middle of a write behind the last one that was acknowledged: its first block is there,
 /// the rest is not.
 pub fn tear_log_tail(data: &Path) {
-    let newest = segments(data).pop().expect("a log has a segment");
-    let end = written_blocks(&newest).last().copied().unwrap_or(0) + BLOCK;
+    let (newest, blocks) = newest_written(data, 1);
+    let end = blocks[blocks.len() - 1] + BLOCK;
     let mut file = File::options().read(true).write(true).open(&newest).expect("writable");
     let length = file.metadata().expect("readable").len();
     if end + BLOCK <= length {
@@ -75,8 +82,7 @@ pub fn tear_log_tail(data: &Path) {
 
 /// Flips bits in a block with good blocks behind it.
 pub fn corrupt_log_middle(data: &Path) {
-    let newest = segments(data).pop().expect("a log has a segment");
-    let blocks = written_blocks(&newest);
+    let (newest, blocks) = newest_written(data, 3);
     let middle = blocks[blocks.len() / 2];
     scribble(&newest, middle + 100, 40);
 }

@@ -29,14 +29,14 @@ pub fn find(name: &str, state: &SessionState) -> Option<Arc<AggregateUDF>> {
         "avg" => true,
         _ => return None,
     };
-    let library = state.aggregate_functions().get(name)?.clone();
-    Some(Arc::new(AggregateUDF::new_from_impl(Exact { mean, library, signature: Signature::user_defined(Volatility::Immutable) })))
+    let datafusions = state.aggregate_functions().get(name)?.clone();
+    Some(Arc::new(AggregateUDF::new_from_impl(Exact { mean, datafusions, signature: Signature::user_defined(Volatility::Immutable) })))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Exact {
     mean: bool,
-    library: Arc<AggregateUDF>,
+    datafusions: Arc<AggregateUDF>,
     signature: Signature,
 }
 
@@ -176,7 +176,7 @@ impl AggregateUDFImpl for Exact {
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let argument = args.input_fields[0].data_type();
         if !is_exact(argument) {
-            return self.library.state_fields(args);
+            return self.datafusions.state_fields(args);
         }
         let sum = match argument {
             DataType::Decimal128(_, scale) => DataType::Decimal128(NUMERIC_PRECISION, *scale),
@@ -193,7 +193,7 @@ impl AggregateUDFImpl for Exact {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if !is_exact(args.expr_fields[0].data_type()) {
-            return self.library.accumulator(args);
+            return self.datafusions.accumulator(args);
         }
         let kind = self.kind(&args);
         if args.is_distinct {
@@ -205,21 +205,21 @@ impl AggregateUDFImpl for Exact {
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if !is_exact(args.expr_fields[0].data_type()) {
-            return self.library.create_sliding_accumulator(args);
+            return self.datafusions.create_sliding_accumulator(args);
         }
         self.accumulator(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
         if !is_exact(args.expr_fields[0].data_type()) {
-            return self.library.groups_accumulator_supported(args);
+            return self.datafusions.groups_accumulator_supported(args);
         }
         !args.is_distinct
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         if !is_exact(args.expr_fields[0].data_type()) {
-            return self.library.create_groups_accumulator(args);
+            return self.datafusions.create_groups_accumulator(args);
         }
         Ok(Box::new(Totals { kind: self.kind(&args), sums: Vec::new(), counts: Vec::new() }))
     }

@@ -23,7 +23,7 @@ impl Reader<'_, '_, '_> {
         if self.accept_token(&Token::LParen) {
             loop {
                 let data_type = self.parser.parse_data_type();
-                types.push(self.library(data_type)?);
+                types.push(self.in_our_errors(data_type)?);
                 if !self.accept_token(&Token::Comma) {
                     break;
                 }
@@ -42,7 +42,7 @@ impl Reader<'_, '_, '_> {
         if self.accept_token(&Token::LParen) && !self.accept_token(&Token::RParen) {
             loop {
                 let argument = self.parser.parse_expr();
-                arguments.push(self.library(argument)?);
+                arguments.push(self.in_our_errors(argument)?);
                 if !self.accept_token(&Token::Comma) {
                     break;
                 }

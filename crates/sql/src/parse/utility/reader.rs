@@ -56,7 +56,7 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    pub(super) fn library<T>(&self, result: std::result::Result<T, ParserError>) -> Result<T> {
+    pub(super) fn in_our_errors<T>(&self, result: std::result::Result<T, ParserError>) -> Result<T> {
         result.map_err(|error| syntax_error(self.sql, &error))
     }
 
@@ -65,7 +65,7 @@ impl Reader<'_, '_, '_> {
             return self.wrong();
         }
         let ident = self.parser.parse_identifier();
-        Ok(fold(&self.library(ident)?))
+        Ok(fold(&self.in_our_errors(ident)?))
     }
 
     pub(super) fn name_or_all(&mut self) -> Result<Option<String>> {
@@ -74,7 +74,7 @@ impl Reader<'_, '_, '_> {
 
     pub(super) fn relation(&mut self) -> Result<RelationName> {
         let name = self.parser.parse_object_name(false);
-        relation(&self.library(name)?)
+        relation(&self.in_our_errors(name)?)
     }
 
     pub(super) fn names_in_parentheses(&mut self) -> Result<Vec<String>> {

@@ -95,7 +95,7 @@ impl Reader<'_, '_, '_> {
             return Ok(None);
         }
         let name = self.parser.parse_object_name(false);
-        let mut path = parts(&self.library(name)?)?;
+        let mut path = parts(&self.in_our_errors(name)?)?;
         let (Some(column), Some(name)) = (path.pop(), path.pop()) else { return self.wrong() };
         Ok(Some((RelationName { schema: path.pop(), name }, column)))
     }

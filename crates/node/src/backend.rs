@@ -210,6 +210,11 @@ impl Backend for NodeBackend {
         })
     }
 
+    fn serves_others(&self) -> bool {
+        let sessions = &self.core.borrow().sessions;
+        sessions.values().any(|other| other.id != self.state.id && !other.is_internal() && !other.is_idle())
+    }
+
     fn commit_bytes_max(&self) -> usize {
         self.core.borrow().config.sizes.commit_bytes_max
     }

@@ -1,7 +1,6 @@
 //! Moving the staged rows of a committed large transaction to `Current`. Part of a job.
 //!
-//! Where nothing stands yet the rows are added in files of their own, at the price of one writing; elsewhere row by row, older
-//! versions going to `History`.
+//! Many rows are added in files of their own, at the price of one writing. Where something stands already, its older versions go to `History`.
 
 use crate::flush::{BATCH_BYTES, Batching};
 use crate::keys;
@@ -10,10 +9,16 @@ use crate::staged::{Outline, visit_packed, visit_single};
 use crate::state::Layer;
 use base::{Result, StorageId, TxnId, Version};
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Bound, ControlFlow};
 use storage::access::{Key, Row};
-use storage::rows::{RowStore, Space};
+use storage::rows::{Change, RowStore, Space};
+
+/// Older versions that wait in memory for the end of an ingestion: they come behind its rows.
+const LATER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+type Changes = SmallVec<[Change; 2]>;
 
 /// Staged rows of a committed transaction become the current ones.
 pub fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Result<()> {
@@ -23,7 +28,7 @@ pub fn move_layer(store: &dyn RowStore, layer: &Layer, horizon: Version) -> Resu
         if !outline.single && is_untouched(store, &first, &outline.highest)? {
             add(store, layer.version, &mut rows)?;
         } else {
-            write_over(store, layer, &mut rows, horizon)?;
+            write_over(store, layer, rows, horizon, LATER_BYTES_MAX)?;
         }
     }
     Ok(())
@@ -46,6 +51,11 @@ impl<'a> StagedRows<'a> {
         // What lies above was never committed.
         let end = following(&outline.highest).to_vec();
         StagedRows { store, txn, outline, from: Some(Bytes::copy_from_slice(&start)), end, batch: VecDeque::new() }
+    }
+
+    /// Nothing is left but what was read ahead.
+    fn is_at_end(&self) -> bool {
+        self.from.is_none()
     }
 
     fn peek(&mut self) -> Result<Option<Key>> {
@@ -130,99 +140,177 @@ fn add(store: &dyn RowStore, version: Version, rows: &mut StagedRows) -> Result<
     })
 }
 
-fn write_over(store: &dyn RowStore, layer: &Layer, rows: &mut StagedRows, horizon: Version) -> Result<()> {
-    loop {
-        let batch = rows.next_batch()?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let standing = Standings::of(store, &batch)?;
+/// Ingestions, each of which may be repeated; a few rows as an ordinary batch.
+fn write_over(store: &dyn RowStore, layer: &Layer, rows: StagedRows, horizon: Version, later_bytes_max: usize) -> Result<()> {
+    let mut moved = Moved { layer, horizon, rows, batch: Vec::new().into_iter(), standing: Standing::new(store) };
+    if moved.take_batch()? && moved.rows.is_at_end() {
         let mut out = Batching::new(store);
-        for (key, row) in batch {
-            move_row(&mut out, layer, &key, row, &standing, horizon)?;
+        while let Some(changes) = moved.next()? {
+            changes.into_iter().for_each(|(space, key, value)| out.push(space, key, value));
         }
-        out.write()?;
+        return out.write();
     }
-}
-
-/// What stands in the store for the rows of one batch, found with one look where that shows that there is little.
-struct Standings {
-    /// `None`: too much to look at; each row is looked up.
-    current: Option<BTreeMap<Bytes, Bytes>>,
-    has_history: bool,
-}
-
-impl Standings {
-    fn of(store: &dyn RowStore, rows: &[(Key, Option<Row>)]) -> Result<Standings> {
-        let ((first, _), (last, _)) = (rows.first().expect("a batch has rows"), rows.last().expect("a batch has rows"));
-        let mut current = BTreeMap::new();
-        let most = rows.len().saturating_mul(2).max(64);
-        store.scan(Space::Current, Bound::Included(first), Bound::Included(last), false, &mut |key, value| {
-            current.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
-            if current.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    while moved.has_more()? {
+        let (mut later, mut later_bytes) = (Vec::new(), 0);
+        let mut rest = None;
+        store.ingest(&mut || {
+            while rest.is_none()
+                && later_bytes < later_bytes_max
+                && let Some(changes) = moved.next()?
+            {
+                let mut current = None;
+                for change in changes {
+                    match change.0 {
+                        Space::Current => current = Some(change),
+                        _ => {
+                            later_bytes += change.1.len() + change.2.as_ref().map_or(0, Bytes::len);
+                            later.push(change);
+                        }
+                    }
+                }
+                if current.is_some() {
+                    return Ok(current);
+                }
+            }
+            let rest = rest.get_or_insert_with(|| {
+                let mut later = std::mem::take(&mut later);
+                later.sort_by(|a, b| a.1.cmp(&b.1));
+                later.into_iter()
+            });
+            Ok(rest.next())
         })?;
-        let mut has_history = false;
-        let (from, to) = (keys::history_prefix(first), keys::after_prefix(&keys::history_prefix(last)));
-        store.scan(Space::History, Bound::Included(&from), bound_end(&to), false, &mut |_, _| {
-            has_history = true;
-            ControlFlow::Break(())
-        })?;
-        Ok(Standings { current: (current.len() <= most).then_some(current), has_history })
-    }
-
-    fn current(&self, store: &dyn RowStore, key: &Bytes) -> Result<Option<Bytes>> {
-        match &self.current {
-            Some(current) => Ok(current.get(key).cloned()),
-            None => store.get(Space::Current, key),
-        }
-    }
-
-    fn newest_deleted(&self, store: &dyn RowStore, key: &Bytes) -> Result<Option<Version>> {
-        if self.has_history { newest_in_history(store, key) } else { Ok(None) }
-    }
-}
-
-fn move_row(out: &mut Batching, layer: &Layer, key: &Bytes, row: Option<Bytes>, standing: &Standings, horizon: Version) -> Result<()> {
-    let version = layer.version;
-    let current = standing.current(out.store, key)?;
-    let current_version = current.as_deref().map(keys::current_version).transpose()?;
-    let newer = match current_version {
-        Some(current) => Some(current).filter(|current| *current >= version),
-        // A later deletion may have been flushed before.
-        None => standing.newest_deleted(out.store, key)?.filter(|deleted| *deleted >= version),
-    };
-    if newer == Some(version) {
-        // The transaction wrote it again after it was staged, with its commit.
-        return Ok(());
-    }
-    if let Some(until) = newer {
-        out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(until, row.as_deref())));
-        return Ok(());
-    }
-    if let (Some(value), Some(before)) = (&current, current_version)
-        && before < version
-        && version > horizon
-    {
-        out.push(Space::History, keys::history_key(key, before), Some(keys::history_value(version, Some(&value[8..]))));
-    }
-    match row {
-        Some(row) => out.push(Space::Current, key.clone(), Some(keys::current_value(version, &row))),
-        None => {
-            out.push(Space::History, keys::history_key(key, version), Some(keys::history_value(version, None)));
-            out.push(Space::Current, key.clone(), None);
-        }
     }
     Ok(())
 }
 
-fn newest_in_history(store: &dyn RowStore, key: &[u8]) -> Result<Option<Version>> {
-    let prefix = keys::history_prefix(key);
-    let mut newest = Ok(None);
-    store.scan(Space::History, Bound::Included(&prefix), bound_end(&keys::after_prefix(&prefix)), false, &mut |key, _| {
-        newest = keys::read_history_key(key).map(|(_, version)| Some(version));
-        ControlFlow::Break(())
-    })?;
-    Ok(newest?)
+/// What staged rows become, one after the other.
+struct Moved<'a> {
+    layer: &'a Layer,
+    horizon: Version,
+    rows: StagedRows<'a>,
+    batch: std::vec::IntoIter<(Key, Option<Row>)>,
+    standing: Standing<'a>,
+}
+
+impl Moved<'_> {
+    fn has_more(&mut self) -> Result<bool> {
+        Ok(self.batch.len() > 0 || self.take_batch()?)
+    }
+
+    fn take_batch(&mut self) -> Result<bool> {
+        let batch = self.rows.next_batch()?;
+        self.standing.look(&batch)?;
+        self.batch = batch.into_iter();
+        Ok(self.batch.len() > 0)
+    }
+
+    fn next(&mut self) -> Result<Option<Changes>> {
+        if !self.has_more()? {
+            return Ok(None);
+        }
+        let (key, row) = self.batch.next().expect("it was just seen");
+        self.row(key, row).map(Some)
+    }
+
+    /// What there is to write for a row. Belongs together.
+    fn row(&mut self, key: Key, row: Option<Row>) -> Result<Changes> {
+        let version = self.layer.version;
+        let current = self.standing.current(&key)?;
+        let current_version = current.as_deref().map(keys::current_version).transpose()?;
+        let newer = match current_version {
+            Some(current) => Some(current).filter(|current| *current >= version),
+            // A later deletion may have been flushed before.
+            None => self.standing.newest_in_history(&key)?.filter(|deleted| *deleted >= version),
+        };
+        let mut out = Changes::new();
+        if newer == Some(version) {
+            // The transaction wrote it again after it was staged, with its commit.
+            return Ok(out);
+        }
+        let mut history = |of: Version, until: Version, row: Option<&[u8]>| {
+            out.push((Space::History, keys::history_key(&key, of), Some(keys::history_value(until, row))));
+        };
+        if let Some(until) = newer {
+            history(version, until, row.as_deref());
+            return Ok(out);
+        }
+        if let (Some(value), Some(before)) = (&current, current_version)
+            && before < version
+            && version > self.horizon
+        {
+            history(before, version, Some(&value[8..]));
+        }
+        if row.is_none() {
+            history(version, version, None);
+        }
+        out.push((Space::Current, key, row.map(|row| keys::current_value(version, &row))));
+        Ok(out)
+    }
+}
+
+/// What stands in the store for the rows of a batch, found with few looks where there is little. Keys come in ascending order.
+struct Standing<'a> {
+    store: &'a dyn RowStore,
+    /// `None`: too much to look at; each row is looked up.
+    current: Option<BTreeMap<Bytes, Bytes>>,
+    history: Next,
+}
+
+/// What was found last in the history: the first of its keys that is not below the one that was asked for, and that key's newest version.
+enum Next {
+    Unknown,
+    Key(Key, Version),
+    None,
+}
+
+impl<'a> Standing<'a> {
+    fn new(store: &'a dyn RowStore) -> Standing<'a> {
+        Standing { store, current: None, history: Next::Unknown }
+    }
+
+    fn look(&mut self, rows: &[(Key, Option<Row>)]) -> Result<()> {
+        let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(()) };
+        let mut current = BTreeMap::new();
+        let most = rows.len().saturating_mul(2).max(64);
+        self.store.scan(Space::Current, Bound::Included(first), Bound::Included(last), false, &mut |key, value| {
+            current.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+            if current.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        self.current = (current.len() <= most).then_some(current);
+        Ok(())
+    }
+
+    fn current(&self, key: &Bytes) -> Result<Option<Bytes>> {
+        match &self.current {
+            Some(current) => Ok(current.get(key).cloned()),
+            None => self.store.get(Space::Current, key),
+        }
+    }
+
+    fn newest_in_history(&mut self, key: &Key) -> Result<Option<Version>> {
+        let known = match &self.history {
+            Next::Unknown => false,
+            Next::Key(next, _) => next >= key,
+            Next::None => true,
+        };
+        if !known {
+            self.history = self.look_into_history(key)?;
+        }
+        match &self.history {
+            Next::Key(next, version) if next == key => Ok(Some(*version)),
+            _ => Ok(None),
+        }
+    }
+
+    fn look_into_history(&self, key: &Key) -> Result<Next> {
+        let from = keys::history_prefix(key);
+        let mut next = Ok(Next::None);
+        self.store.scan(Space::History, Bound::Included(&from), Bound::Unbounded, false, &mut |key, _| {
+            next = keys::read_history_key(key).map(|(key, version)| Next::Key(key, version));
+            ControlFlow::Break(())
+        })?;
+        Ok(next?)
+    }
 }
 
 /// The first key above this one.
@@ -303,5 +391,66 @@ mod tests {
         assert_eq!(history[&keys::history_key(&replaced, Version(3))], keys::history_value(Version(50), Some(b"old")));
         assert_eq!(history[&keys::history_key(&deleted, Version(3))], keys::history_value(Version(50), Some(b"old")));
         assert_eq!(history[&keys::history_key(&deleted, Version(50))], keys::history_value(Version(50), None));
+    }
+
+    #[test]
+    fn rows_are_moved_over_whatever_stands_there() {
+        for seed in 0..30 {
+            let (mut prng, store, count) = (Prng::new(seed), store(), 4000);
+            let horizon = Version([0, 55][seed as usize % 2]);
+            let (mut current, mut history, mut staged) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+            let history_of = |key: &Bytes, version, until, row: Option<&[u8]>| {
+                (keys::history_key(key, Version(version)), keys::history_value(Version(until), row))
+            };
+            for number in 0..count {
+                let key = key(7, number);
+                let stands = if prng.below(3) == 0 { prng.between(1, 100) } else { 0 };
+                let deleted = if stands == 0 && prng.below(5) == 0 { prng.between(1, 100) } else { 0 };
+                if stands > 0 {
+                    current.insert(key.clone(), keys::current_value(Version(stands), b"stood"));
+                }
+                if deleted > 0 {
+                    history.extend([history_of(&key, deleted, deleted, None), history_of(&key, deleted / 2, deleted, Some(b"gone"))]);
+                }
+                if prng.below(10) > 0 {
+                    let row = (prng.below(4) > 0).then(|| Bytes::from(vec![b'r'; prng.between(1, 2000) as usize]));
+                    staged.push((key, row, stands.max(deleted), stands > 0));
+                }
+            }
+            let all = |space: Space, rows: &BTreeMap<Bytes, Bytes>| -> Vec<Change> {
+                rows.iter().map(|(key, value)| (space, key.clone(), Some(value.clone()))).collect()
+            };
+            let changes = [all(Space::Current, &current), all(Space::History, &history)].concat();
+            store.write(Batch { changes }).unwrap();
+            let rows: Vec<_> = staged.iter().map(|(key, row, ..)| (key.clone(), row.clone())).collect();
+            let (storages, _) = stage(&*store, &[rows]);
+            for (key, row, newest, stood) in staged {
+                match newest {
+                    50 => continue,
+                    51.. => history.extend([history_of(&key, 50, newest, row.as_deref())]),
+                    _ => {
+                        if stood && horizon < Version(50) {
+                            history.extend([history_of(&key, newest, 50, Some(b"stood"))]);
+                        }
+                        match row {
+                            Some(row) => drop(current.insert(key, keys::current_value(Version(50), &row))),
+                            None => {
+                                history.extend([history_of(&key, 50, 50, None)]);
+                                current.remove(&key);
+                            }
+                        }
+                    }
+                }
+            }
+            // A crash in between has it done again.
+            for _ in 0..2 {
+                let layer = layer(storages.clone());
+                let (storage, outline) = layer.storages.iter().next().unwrap();
+                let rows = StagedRows::new(&*store, TXN, *storage, outline);
+                write_over(&*store, &layer, rows, horizon, 10_000).unwrap();
+                assert_eq!(rows_of(&*store, Space::Current), current, "seed {seed}");
+                assert_eq!(rows_of(&*store, Space::History), history, "seed {seed}");
+            }
+        }
     }
 }

@@ -67,6 +67,11 @@ pub trait Backend: 'static {
     /// Lets the others have their turn. For work that asks nothing of a shard, as requests do that by themselves.
     fn breathe(&self) -> Pending<'_, ()>;
 
+    /// Another session is in a transaction, or waits for an answer.
+    fn serves_others(&self) -> bool {
+        false
+    }
+
     /// Bytes of writes that one commit carries; above it they are staged.
     fn commit_bytes_max(&self) -> usize {
         COMMIT_BYTES_MAX

@@ -18,6 +18,8 @@ use storage::packed::{CHANGE_OVERHEAD, Packed, Packer};
 
 /// Parts of one transaction that are on their way; a further one waits for the first of them.
 const PARTS_IN_FLIGHT_MAX: usize = 4;
+/// The same while others are served: their commits wait in the log behind all parts that came before them.
+const PARTS_BESIDE_OTHERS_MAX: usize = 1;
 
 /// What a transaction has staged.
 #[derive(Default)]
@@ -166,7 +168,8 @@ impl Session {
         let answer = Answer::Waiting(self.send_part(shard, part, changes.clone()));
         self.txn().staged.sent.push_back(Sent { shard, part, changes, answer });
         self.drive_parts().await;
-        while self.txn().staged.sent.len() > PARTS_IN_FLIGHT_MAX {
+        let most = if self.backend.serves_others() { PARTS_BESIDE_OTHERS_MAX } else { PARTS_IN_FLIGHT_MAX };
+        while self.txn().staged.sent.len() > most {
             self.first_part_staged().await?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::config::NodeConfig;
 use crate::event::{Effect, Event, QUIET_TICK_MICROS, Report};
 use crate::ledger_clock::LedgerClock;
 use crate::limits::POLLS_PER_STEP;
-use crate::local::LocalStore;
+use crate::local::{LOCAL, LocalStore};
 use crate::log::NodeLog;
 use crate::replicas::Replica;
 use crate::session::SessionState;
@@ -109,6 +109,7 @@ impl Core {
             Event::Tick => self.tick(),
             Event::Peer { from, frame } => self.frame(from, &frame),
             Event::LogWritten { sequence, result } => self.log_written(sequence, result),
+            Event::JobDone { shard: LOCAL, done } => self.registry_saved(done.result.err()),
             Event::JobDone { shard, done } => self.step_shard(shard, shard::event::ShardEvent::Job(done)),
             Event::Client { .. } => {}
             Event::ClientGone { session } => self.client_gone(session),

@@ -6,7 +6,9 @@
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
 use cluster::registry::Registry;
+use shard::event::Job;
 use std::sync::Arc;
+use storage::rows::Change;
 use storage::{Batch, RowStore, RowStores, Space};
 
 /// The store of no shard.
@@ -17,11 +19,13 @@ const FORMAT: u8 = 1;
 
 pub(crate) struct LocalStore {
     store: Arc<dyn RowStore>,
+    /// A job writes a registry down, and whether there is a newer one since.
+    saving: Option<bool>,
 }
 
 impl LocalStore {
     pub fn open(stores: &dyn RowStores) -> Result<LocalStore> {
-        Ok(LocalStore { store: stores.open(LOCAL)? })
+        Ok(LocalStore { store: stores.open(LOCAL)?, saving: None })
     }
 
     pub fn registry(&self) -> Result<Option<Registry>> {
@@ -33,11 +37,34 @@ impl LocalStore {
     }
 
     pub fn set_registry(&self, registry: &Registry) -> Result<()> {
-        self.write(REGISTRY, registry)
+        self.write(vec![record(REGISTRY, registry)])
     }
 
-    pub fn set_replicas(&self, replicas: &[ShardId]) -> Result<()> {
-        self.write(REPLICAS, &replicas)
+    /// As `set_registry`, by a job. `None`: one is under way, and [`LocalStore::saved`] says when there is to be another.
+    pub fn save_registry(&mut self, registry: &Registry) -> Option<Job> {
+        if let Some(newer) = &mut self.saving {
+            *newer = true;
+            return None;
+        }
+        self.saving = Some(false);
+        let (store, record) = (self.store.clone(), record(REGISTRY, registry));
+        let run = move || {
+            store.write(Batch { changes: vec![record] })?;
+            store.sync()?;
+            Ok(Box::new(()) as _)
+        };
+        Some(Job { id: registry.version, name: "keep the registry", urgent: false, run: Box::new(run) })
+    }
+
+    /// The job has ended. True if the registry must be saved again.
+    pub fn saved(&mut self) -> bool {
+        self.saving.take() == Some(true)
+    }
+
+    /// Who has replicas knows of their cluster: the registry comes with them.
+    pub fn set_replicas(&self, replicas: &[ShardId], registry: Option<&Registry>) -> Result<()> {
+        let registry = registry.map(|registry| record(REGISTRY, registry));
+        self.write(registry.into_iter().chain([record(REPLICAS, &replicas)]).collect())
     }
 
     fn read<T: for<'a> serde::Deserialize<'a>>(&self, key: &[u8]) -> Result<Option<T>> {
@@ -49,9 +76,13 @@ impl LocalStore {
         }
     }
 
-    fn write<T: serde::Serialize>(&self, key: &'static [u8], value: &T) -> Result<()> {
-        let bytes = postcard::to_extend(value, vec![FORMAT]).expect("plain data always encodes");
-        self.store.write(Batch { changes: vec![(Space::Meta, Bytes::from_static(key), Some(Bytes::from(bytes)))] })?;
+    fn write(&self, changes: Vec<Change>) -> Result<()> {
+        self.store.write(Batch { changes })?;
         self.store.sync()
     }
+}
+
+fn record<T: serde::Serialize>(key: &'static [u8], value: &T) -> Change {
+    let bytes = postcard::to_extend(value, vec![FORMAT]).expect("plain data always encodes");
+    (Space::Meta, Bytes::from_static(key), Some(Bytes::from(bytes)))
 }

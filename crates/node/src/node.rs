@@ -278,7 +278,7 @@ impl Core {
                 let registry = Registry::new(*mode, self.config.shards, first);
                 let shards: Vec<ShardId> = (0..self.config.shards).map(ShardId).collect();
                 // The list first: a cluster that has its registry has all its replicas.
-                self.local.set_replicas(&shards)?;
+                self.local.set_replicas(&shards, None)?;
                 self.local.set_registry(&registry)?;
                 registry
             }

@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::event::{Effect, Peer};
 use crate::limits::{FRAME_BYTES, HORIZON_INTERVAL, RETENTION, STRAY_REPLICA};
+use crate::local::LOCAL;
 use base::{Error, NodeId, SqlState, TxnId, Version};
 use cluster::deadlock::{Action, Probe, WaitNotice};
 use cluster::membership::{Change, HEARTBEAT};
@@ -211,11 +212,16 @@ impl Core {
         if registry.version <= self.registry.version {
             return;
         }
-        if let Err(error) = self.local.set_registry(&registry) {
+        // Whoever learns of its cluster for the first time must find it again, whatever happens next.
+        let first = self.registry.version == 0;
+        if first && let Err(error) = self.local.set_registry(&registry) {
             self.fault(error);
         }
         self.routing.set_shards(registry.shards);
         let before = std::mem::replace(&mut self.registry, registry);
+        if !first {
+            self.save_registry();
+        }
         self.tell_downgrade(before.downgraded.as_ref());
         self.tell_peers();
         // Before anything that follows from it: who is handed a leadership must know why, or would hand it back.
@@ -223,6 +229,22 @@ impl Core {
             self.out.push(peer.node, Message::Registry(Box::new(self.registry.clone())));
         }
         self.rounds.placement = self.now.mono;
+    }
+
+    fn save_registry(&mut self) {
+        if let Some(job) = self.local.save_registry(&self.registry) {
+            self.effects.push(Effect::Job { shard: LOCAL, job });
+        }
+    }
+
+    pub fn registry_saved(&mut self, error: Option<Error>) {
+        let again = self.local.saved();
+        if let Some(error) = error {
+            self.fault(error);
+        }
+        if again {
+            self.save_registry();
+        }
     }
 
     pub fn wait_notice(&mut self, notice: WaitNotice) {

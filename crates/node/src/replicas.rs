@@ -137,7 +137,8 @@ impl Core {
 
     fn save_replicas(&self) -> Result<()> {
         let shards: Vec<ShardId> = self.replicas.keys().copied().collect();
-        self.local.set_replicas(&shards)
+        let registry = (self.registry.version > 0).then_some(&self.registry);
+        self.local.set_replicas(&shards, registry)
     }
 
     /// The shards that this node leads, with their terms.

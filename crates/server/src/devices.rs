@@ -1,7 +1,7 @@
 //! What does the node's slow work: the disk thread of the log, workers for jobs, the vectorised engine.
 
 use crate::directory::Directory;
-use crate::disk::{DiskOptions, DiskReport, DiskThread, FileLogFiles, JobPool, lower_this_thread};
+use crate::disk::{DiskOptions, DiskReport, DiskThread, FileLogFiles, JobPool, Priority, lower_this_thread};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 use crate::starting_anew;
@@ -17,6 +17,8 @@ use storage::log::LogWrite;
 use storage::rows::fjall::{FjallOptions, FjallRows};
 
 const JOB_THREADS: usize = 2;
+/// For jobs that a client waits for.
+const URGENT_THREADS: usize = 2;
 const ENGINE_THREADS_MAX: usize = 16;
 /// Parts of the node's memory: the row store's cache of blocks (rows that are asked for again are cached by their shard, and files by the system), and what
 /// queries may hold.
@@ -35,6 +37,7 @@ pub trait Devices: Send {
 pub struct LocalDevices {
     disk: DiskThread,
     jobs: JobPool,
+    urgent: JobPool,
     engine: Engine,
     inbox: Arc<Inbox>,
 }
@@ -57,20 +60,21 @@ impl LocalDevices {
             let inbox = Arc::clone(&inbox);
             DiskThread::start(files.clone(), DiskOptions::default(), move |report| inbox.event(log_event(report, &metrics)))?
         };
-        let jobs = {
+        let pool = |priority, workers| {
             let (inbox, rows, path) = (Arc::clone(&inbox), Arc::clone(&rows), directory.path().to_owned());
-            JobPool::start(JOB_THREADS, move |shard, done| {
+            JobPool::start(priority, workers, move |shard, done| {
                 if rows.failed() {
                     row_store_failed(&path, rows.met_full_disk());
                 }
                 inbox.event(Event::JobDone { shard, done });
-            })?
+            })
         };
+        let (jobs, urgent) = (pool(Priority::Low, JOB_THREADS)?, pool(Priority::Normal, URGENT_THREADS)?);
         let engine = {
             let inbox = Arc::clone(&inbox);
             Engine::new(engine_options(directory, memory_bytes), Box::new(move |query, event| inbox.event(Event::Engine { query, event })))
         };
-        Ok((LocalDevices { disk, jobs, engine, inbox }, files, rows))
+        Ok((LocalDevices { disk, jobs, urgent, engine, inbox }, files, rows))
     }
 }
 
@@ -126,7 +130,8 @@ impl Devices for LocalDevices {
     }
 
     fn run_job(&mut self, shard: ShardId, job: Job) {
-        if let Err(job) = self.jobs.submit(shard, job) {
+        let pool = if job.urgent { &self.urgent } else { &self.jobs };
+        if let Err(job) = pool.submit(shard, job) {
             let result = Err(Error::internal("too many jobs wait"));
             self.inbox.event(Event::JobDone { shard, done: JobDone { id: job.id, result } });
         }

@@ -109,6 +109,8 @@ pub enum ShardEffect {
 pub struct Job {
     pub id: u64,
     pub name: &'static str,
+    /// A client waits for it.
+    pub urgent: bool,
     pub run: Box<dyn FnOnce() -> JobResult + Send>,
 }
 

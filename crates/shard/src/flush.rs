@@ -109,9 +109,14 @@ type Cleaned = Option<Place>;
 
 impl Shard {
     pub(crate) fn spawn(&mut self, name: &'static str, run: impl FnOnce() -> JobResult + Send + 'static) -> u64 {
+        let id = self.next_job();
+        self.effects.push(ShardEffect::Job(Job { id, name, urgent: false, run: Box::new(run) }));
+        id
+    }
+
+    pub(crate) fn next_job(&mut self) -> u64 {
         let id = self.flushing.next_job;
         self.flushing.next_job += 1;
-        self.effects.push(ShardEffect::Job(Job { id, name, run: Box::new(run) }));
         id
     }
 
@@ -220,6 +225,7 @@ impl Shard {
         }
         frozen.started = true;
         self.state.flushed = self.state.flushed.max(frozen.newest);
+        self.state.layout += 1;
         self.state.store_has_rows = true;
         let (table, store, horizon) = (frozen.table.clone(), self.state.store.clone(), self.state.horizon);
         let keep_deletions = !self.state.layers.is_empty();
@@ -244,6 +250,7 @@ impl Shard {
     }
 
     pub(crate) fn job_done(&mut self, done: JobDone) {
+        let Some(done) = self.fetch_job_done(done) else { return };
         let Some(done) = self.evidence_job_done(done) else { return };
         let Some(done) = self.proof_job_done(done) else { return };
         let Some(done) = self.tree_job_done(done) else { return };
@@ -284,16 +291,18 @@ impl Shard {
         match task {
             Task::Flush { upto, term } => self.flushed(upto, term),
             Task::Move(txn) => {
-                self.state.layers.retain(|layer| layer.txn != txn);
+                for layer in self.state.layers.extract_if(.., |layer| layer.txn == txn) {
+                    // Rows read while they were moved may have been cached as they were before.
+                    layer.storages.keys().for_each(|storage| self.state.cache.forget(*storage));
+                }
                 // Its commit was flushed.
                 self.state.garbage.push((txn, 0));
-                // Rows read while they were moved may have been cached as they were before.
-                self.state.cache.clear();
+                self.state.layout += 1;
             }
             Task::Unstage(txn) if cleaned.is_none() => self.state.garbage.retain(|(other, _)| *other != txn),
             Task::Drop(storage) if cleaned.is_none() => {
                 self.state.dropped.retain(|(other, _)| *other != storage);
-                self.state.cache.clear();
+                self.state.cache.forget(storage);
             }
             Task::Unstage(_) | Task::Drop(_) => self.flushing.removing = cleaned.map(|place| (task, place)),
             Task::Collect => {
@@ -310,6 +319,7 @@ impl Shard {
     fn flushed(&mut self, upto: u64, term: u64) {
         let frozen = self.state.frozen.take().expect("a flushed table was frozen");
         assert_eq!(frozen.upto, upto, "one flush at a time");
+        self.state.layout += 1;
         self.state.draining = Arc::try_unwrap(frozen.table).expect("the job has ended and gave up the table");
         self.flushing.flushed_index = upto;
         let members = self.memberships[0].1.clone();
@@ -337,7 +347,7 @@ impl Shard {
             let Some((key, chain)) = self.state.draining.pop_first() else { return };
             // A cache that is nearly full is for rows that were asked for, or written again and again: most others never are.
             let wanted = chain.len() > 1 || self.state.cache.has_room();
-            if !wanted || !self.state.layers.is_empty() {
+            if !wanted || self.state.is_layered(&key) {
                 continue;
             }
             let newer = self.state.active.get(&key).is_some() || self.state.frozen.as_ref().is_some_and(|f| f.table.get(&key).is_some());

@@ -8,6 +8,7 @@
 
 mod allowance;
 mod beat;
+mod below;
 mod cache;
 mod codec;
 mod consensus;
@@ -15,6 +16,7 @@ mod entry;
 pub mod event;
 mod evidence;
 mod existing;
+mod fetch;
 mod flush;
 mod foreign;
 mod handover;

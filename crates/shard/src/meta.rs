@@ -42,6 +42,10 @@ pub struct Standing {
 }
 
 impl Standing {
+    pub fn is_known(&self) -> bool {
+        self.index > 0
+    }
+
     /// The whole value; `state` is what [`write_state`] gave for this index.
     pub fn encode(&self, state: &[u8], evidence: Option<&Captured>) -> Bytes {
         let mut w = Writer::with_capacity(256 + state.len());

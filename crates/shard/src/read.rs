@@ -1,13 +1,14 @@
 //! Reading one row or a range as of a snapshot, through all layers that may hold its versions.
 //!
 //! Newest first: active table, frozen table, tables on their way into the cache, staged layers of committed large transactions,
-//! `Current` (through the cache), `History`. Nothing here waits; rows of undecided transactions are reported to the caller.
+//! `Current` (through the cache), `History`. Rows of undecided transactions are reported to the caller.
 
+use crate::below::{self, Below, Chunk, Fetched, Item, Stored, Taking};
 use crate::keys;
-use crate::staged::{self, Outline, Storages, visit_packed, visit_single};
+use crate::staged;
 use crate::state::{Layer, State};
 use crate::table::{Table, visible};
-use base::{Result, StorageId, TxnId, Version};
+use base::{Result, TxnId, Version};
 use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
 use storage::access::{Found, Key, KeyRange, Row, SCAN_BYTES_MAX, SCAN_ROWS_MAX, storage_of};
@@ -17,14 +18,10 @@ use storage::rows::Space;
 const SCAN_KEYS_MAX: usize = 16 * 1024;
 /// Keys taken from each layer at a time.
 const CHUNK_KEYS_MAX: usize = 512;
+/// The same of a scan that a job reads for: each of its parts costs a way there and back.
+pub const FETCHED_KEYS_MAX: usize = 4096;
 /// Among the versions of a row: what the reading transaction itself has staged, newer than all.
-const OWN: Version = Version::MAX;
-/// Rows of the store that are put into the cache with one that was wanted, while there is room: a scan costs as much as a few reads.
-const READ_AHEAD_ROWS: usize = 32;
-/// So many bytes are enough, however few rows.
-const READ_AHEAD_BYTES: usize = 16 * 1024;
-/// Bytes taken from each layer of the store at a time.
-const CHUNK_BYTES_MAX: usize = SCAN_BYTES_MAX;
+pub const OWN: Version = Version::MAX;
 
 /// A row as a snapshot sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,20 +54,6 @@ pub struct Scanned {
     pub blocked: Option<TxnId>,
 }
 
-struct Item {
-    key: Key,
-    version: Version,
-    index: u64,
-    row: Option<Row>,
-}
-
-/// What one layer has of a range, complete up to `bound` in the direction of the scan (`None`: to its end).
-#[derive(Default)]
-struct Chunk {
-    items: Vec<Item>,
-    bound: Option<Key>,
-}
-
 impl State {
     /// The newest version of a row, committed or proposed.
     pub fn newest(&mut self, key: &[u8]) -> Result<Seen> {
@@ -85,15 +68,29 @@ impl State {
         {
             return Ok(Seen { version, index: 0, row: Some(row.clone()) });
         }
-        let (layered, newest) = if self.layers.is_empty() { (Seen::default(), false) } else { self.get_from_layers(key, snapshot)? };
+        let fetched = self.fetched.row(key, snapshot, self.last_version);
+        let (layered, newest) = match &fetched {
+            Some(fetched) => fetched.layered.clone(),
+            None if self.layers.is_empty() => (Seen::default(), false),
+            None => self.below().layered(key, snapshot, memory.as_ref().map_or(Version::ZERO, |seen| seen.version))?,
+        };
         let seen = match memory {
             Some(seen) => seen,
             None if newest => {
                 self.cache_layered(key, &layered, snapshot);
                 Seen::default()
             }
-            // What was flushed may be newer than a layer that is not moved yet, also a deletion.
-            None if self.store_has_rows => self.get_from_store(key, snapshot, layered.version > Version::ZERO)?,
+            None if self.store_has_rows => match fetched {
+                Some(fetched) => self.take_in(key, fetched.stored, snapshot),
+                None => {
+                    // What was flushed may be newer than a layer that is not moved yet, also a deletion.
+                    let stored = self.below().stored(key, snapshot, layered.version > Version::ZERO)?;
+                    if stored.current.is_some() && !self.is_layered(key) && self.cache.has_room() {
+                        self.read_ahead(key)?;
+                    }
+                    self.take_in(key, stored, snapshot)
+                }
+            },
             None => Seen::default(),
         };
         Ok(if layered.version > seen.version { layered } else { seen })
@@ -101,39 +98,47 @@ impl State {
 
     /// What a transaction has staged for a key; `None` if nothing.
     pub fn get_staged(&self, txn: TxnId, key: &[u8]) -> Result<Option<Seen>> {
-        let Some(staged) = self.staged.get(&txn) else { return Ok(None) };
-        let found = staged::find(&*self.store, txn, &staged.storages, key)?;
+        let found = match self.fetched.own(txn, key) {
+            Some(found) => found,
+            None => match self.staged.get(&txn) {
+                Some(staged) => staged::find(&*self.store, txn, &staged.storages, key)?,
+                None => None,
+            },
+        };
         Ok(found.map(|row| Seen { version: Version::ZERO, index: 0, row }))
     }
 
+    /// Whether [`State::get`] would have to look below what is in memory.
+    pub fn looks_below(&self, key: &[u8], snapshot: Version) -> bool {
+        if !self.store_has_rows {
+            return false;
+        }
+        let found = self.tables().find_map(|table| table.get(key).and_then(|chain| visible(chain, snapshot)));
+        let storage = storage_of(key);
+        let may_have = |layer: &Layer| layer.version <= snapshot && layer.storages.contains_key(&storage);
+        match found {
+            Some(found) => self.layers.iter().any(|layer| layer.version > found.version && may_have(layer)),
+            None => self.cache.peek(key).is_none_or(|version| version > snapshot),
+        }
+    }
+
+    /// The store may make this thread wait for a disk.
+    pub fn may_wait_below(&self, own: bool) -> bool {
+        let waits = |space| self.store.may_wait(space);
+        self.store_has_rows && (waits(Space::Current) || ((own || !self.layers.is_empty()) && waits(Space::Packed)))
+    }
+
+    pub fn below(&self) -> Below<'_> {
+        Below { store: &*self.store, flushed: self.flushed, layers: &self.layers }
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &Table> {
+        [Some(&self.active), self.frozen.as_ref().map(|frozen| &*frozen.table), Some(&self.draining)].into_iter().flatten()
+    }
+
     fn get_from_memory(&self, key: &[u8], snapshot: Version) -> Option<Seen> {
-        let frozen = self.frozen.as_ref().map(|frozen| &*frozen.table);
-        let tables = [Some(&self.active), frozen, Some(&self.draining)];
-        for table in tables.into_iter().flatten() {
-            if let Some(found) = table.get(key).and_then(|chain| visible(chain, snapshot)) {
-                return Some(Seen { version: found.version, index: found.index, row: found.row.clone() });
-            }
-        }
-        None
-    }
-
-    /// Also whether the store can have nothing that is newer.
-    fn get_from_layers(&self, key: &[u8], snapshot: Version) -> Result<(Seen, bool)> {
-        let (mut seen, mut newest) = (Seen::default(), false);
-        for layer in &self.layers {
-            if layer.version > snapshot || layer.version <= seen.version {
-                continue;
-            }
-            if let Some(row) = staged::find(&*self.store, layer.txn, &layer.storages, key)? {
-                seen = Seen { version: layer.version, index: layer.index, row };
-                newest = self.stands_above_store(layer);
-            }
-        }
-        Ok((seen, newest))
-    }
-
-    fn stands_above_store(&self, layer: &Layer) -> bool {
-        layer.alone && layer.version >= self.flushed
+        let found = self.tables().find_map(|table| table.get(key).and_then(|chain| visible(chain, snapshot)))?;
+        Some(Seen { version: found.version, index: found.index, row: found.row.clone() })
     }
 
     /// A row of a layer is cached if it is known to be the newest of all, for good.
@@ -145,70 +150,49 @@ impl State {
     }
 
     /// `deletions`: also the newest row's deletion is wanted.
-    fn get_from_store(&mut self, key: &[u8], snapshot: Version, deletions: bool) -> Result<Seen> {
-        let settled = |version, row| Seen { version, index: 0, row: Some(row) };
-        if let Some(value) = self.store.get(Space::Current, key)? {
-            let version = keys::current_version(&value)?;
-            // A layer may have a newer one.
-            if self.layers.is_empty() {
-                if !self.in_memory(key) {
-                    self.cache.insert(key, version, &value[8..]);
-                }
-                if self.cache.has_room() {
-                    self.read_ahead(key)?;
-                }
-            }
-            if version <= snapshot {
-                return Ok(settled(version, value.slice(8..)));
-            }
+    /// What the store has of a row goes into the cache, unless a layer may have a newer one.
+    fn take_in(&mut self, key: &[u8], stored: Stored, snapshot: Version) -> Seen {
+        let Some((version, row)) = stored.current else { return stored.past };
+        if !self.is_layered(key) && !self.in_memory(key) {
+            self.cache.insert(key, version, &row);
         }
-        if snapshot >= self.flushed && !deletions {
-            return Ok(Seen::default());
-        }
-        self.get_from_history(key, snapshot)
+        if version <= snapshot { Seen { version, index: 0, row: Some(row) } } else { stored.past }
     }
 
     /// Puts the rows after this one into the cache, as far as its table goes.
     fn read_ahead(&mut self, key: &[u8]) -> Result<()> {
         let store = self.store.clone();
-        let (mut rows, mut bytes, mut malformed) = (0, 0, None);
-        store.scan(Space::Current, Bound::Excluded(key), Bound::Unbounded, false, &mut |next, value| {
-            if storage_of(next) != storage_of(key) {
-                return ControlFlow::Break(());
+        below::ahead(&*store, key, &mut |next, version, row| {
+            if !self.in_memory(next) {
+                self.cache.insert(next, version, row);
             }
-            match keys::current_version(value) {
-                Ok(version) if !self.in_memory(next) => self.cache.insert(next, version, &value[8..]),
-                Ok(_) => {}
-                Err(e) => malformed = Some(e),
-            }
-            (rows, bytes) = (rows + 1, bytes + value.len());
-            let enough = rows >= READ_AHEAD_ROWS || bytes >= READ_AHEAD_BYTES || malformed.is_some();
-            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        malformed.map_or(Ok(()), |e| Err(e.into()))
+        })
     }
 
-    fn get_from_history(&self, key: &[u8], snapshot: Version) -> Result<Seen> {
-        let mut seen = Seen::default();
-        let prefix = keys::history_prefix(key);
-        let end = keys::after_prefix(&prefix);
-        let start = keys::history_key(key, snapshot);
-        let mut malformed = None;
-        self.store.scan(Space::History, Bound::Included(&start), bound_end(&end), false, &mut |found, value| {
-            let read = keys::read_history_key(found).and_then(|(_, version)| Ok((version, keys::read_history_value(value)?.1)));
-            match read {
-                Ok((version, row)) => seen = Seen { version, index: 0, row },
-                Err(e) => malformed = Some(e),
+    /// What a job has read is at hand until [`State::forget_fetched`]. Nothing may have moved since it was asked for.
+    pub fn take_fetched(&mut self, fetched: Fetched) {
+        for (key, version, row) in &fetched.ahead {
+            if !self.in_memory(key) && !self.is_layered(key) {
+                self.cache.insert(key, *version, row);
             }
-            ControlFlow::Break(())
-        })?;
-        malformed.map_or(Ok(seen), |e| Err(e.into()))
+        }
+        self.fetched = fetched;
+    }
+
+    pub fn forget_fetched(&mut self) {
+        self.fetched = Fetched::default();
+    }
+
+    /// A layer may have a row of this key.
+    pub fn is_layered(&self, key: &[u8]) -> bool {
+        !self.layers.is_empty() && {
+            let storage = storage_of(key);
+            self.layers.iter().any(|layer| layer.storages.contains_key(&storage))
+        }
     }
 
     fn in_memory(&self, key: &[u8]) -> bool {
-        self.active.get(key).is_some()
-            || self.frozen.as_ref().is_some_and(|frozen| frozen.table.get(key).is_some())
-            || self.draining.get(key).is_some()
+        self.tables().any(|table| table.get(key).is_some())
     }
 
     /// An undecided transaction that may write this row at or below the snapshot.
@@ -234,13 +218,13 @@ impl State {
 
     /// Rows of a range in order of their keys, as far as the limits allow. Stops at what is undecided.
     /// With the rows that the transaction `own` has staged.
-    pub fn scan(&self, range: &KeyRange, reverse: bool, rows_max: u32, snapshot: Version, own: Option<TxnId>) -> Result<Scanned> {
+    pub fn scan(&mut self, range: &KeyRange, reverse: bool, rows_max: u32, snapshot: Version, own: Option<TxnId>) -> Result<Scanned> {
         self.scan_rows(range, reverse, rows_max, snapshot, own, true)
     }
 
     /// Without `stop`, undecided rows are taken as if they were aborted.
     pub fn scan_rows(
-        &self,
+        &mut self,
         range: &KeyRange,
         reverse: bool,
         rows_max: u32,
@@ -253,12 +237,15 @@ impl State {
         let mut scanned = Scanned::default();
         let (mut start, mut end) = (range.start.clone(), range.end.clone());
         let (mut bytes, mut keys_seen) = (0, 0);
+        // Beyond what a job has read, another one reads.
+        let mut fetched = self.fetched.take_part(range, reverse, snapshot, self.last_version);
+        let all_here = fetched.is_none();
         loop {
             if !end.is_empty() && start >= end {
                 return Ok(scanned);
             }
-            let limit = (rows_max - scanned.rows.len() + 1).clamp(16, CHUNK_KEYS_MAX);
-            let (items, bound) = self.chunk(&start, &end, reverse, limit, snapshot, own)?;
+            let limit = if all_here { chunk_keys(rows_max - scanned.rows.len(), CHUNK_KEYS_MAX) } else { FETCHED_KEYS_MAX };
+            let (items, bound) = self.chunk(&start, &end, reverse, limit, snapshot, own, fetched.take())?;
             let (low, high) = match (&bound, reverse) {
                 (Some(bound), false) => (&start, bound),
                 (Some(bound), true) => (bound, &end),
@@ -283,7 +270,7 @@ impl State {
             }
             let Some(bound) = bound else { return Ok(scanned) };
             let next = resume_after(&bound, reverse);
-            if keys_seen >= SCAN_KEYS_MAX || scanned.rows.len() >= rows_max || bytes >= SCAN_BYTES_MAX {
+            if !all_here || keys_seen >= SCAN_KEYS_MAX || scanned.rows.len() >= rows_max || bytes >= SCAN_BYTES_MAX {
                 scanned.resume = Some(next);
                 return Ok(scanned);
             }
@@ -292,6 +279,7 @@ impl State {
     }
 
     /// The visible version of each key of the first part of a range, deletions included, and how far that part goes.
+    #[expect(clippy::too_many_arguments, reason = "a part of a scan and all that it depends on")]
     fn chunk(
         &self,
         start: &Key,
@@ -300,32 +288,20 @@ impl State {
         limit: usize,
         snapshot: Version,
         own: Option<TxnId>,
+        fetched: Option<Vec<Chunk>>,
     ) -> Result<(Vec<Item>, Option<Key>)> {
         let mut chunks = Vec::with_capacity(4);
         chunks.push(chunk_of_table(&self.active, start, end, reverse, limit, snapshot));
         if let Some(frozen) = &self.frozen {
             chunks.push(chunk_of_table(&frozen.table, start, end, reverse, limit, snapshot));
         }
-        if self.store_has_rows {
-            let storages = storage_of(start)..=if end.is_empty() { StorageId(u32::MAX) } else { storage_of(end) };
-            let concerns = |of: &Storages| of.range(storages.clone()).next().is_some();
-            if let Some((txn, staged)) =
-                own.and_then(|txn| self.staged.get_key_value(&txn)).filter(|(_, staged)| concerns(&staged.storages))
-            {
-                let rows = StagedRows { txn: *txn, version: OWN, index: 0, storages: &staged.storages };
-                self.chunks_of_staged(&rows, (start, end), reverse, limit, &mut chunks)?;
+        match fetched {
+            Some(fetched) => chunks.extend(fetched),
+            None if self.store_has_rows => {
+                let own = own.and_then(|txn| self.staged.get_key_value(&txn)).map(|(txn, staged)| (*txn, &staged.storages));
+                self.below().chunks((start, end), reverse, limit, snapshot, own, &mut chunks)?;
             }
-            let layers = self.layers.iter().filter(|layer| layer.version <= snapshot && concerns(&layer.storages));
-            let layers: Vec<&Layer> = layers.collect();
-            chunks.push(self.chunk_of_current(start, end, reverse, limit, snapshot)?);
-            if snapshot < self.flushed || layers.iter().any(|layer| !self.stands_above_store(layer)) {
-                // Also for deletions of what still stands in a layer. After `Current`: a flush moves rows from there to here.
-                chunks.push(self.chunk_of_history(start, end, reverse, limit, snapshot)?);
-            }
-            for layer in layers {
-                let rows = StagedRows { txn: layer.txn, version: layer.version, index: layer.index, storages: &layer.storages };
-                self.chunks_of_staged(&rows, (start, end), reverse, limit, &mut chunks)?;
-            }
+            None => {}
         }
         let in_order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
         let bound = chunks.iter().filter_map(|chunk| chunk.bound.clone()).min_by(|a, b| in_order(a, b));
@@ -345,94 +321,6 @@ impl State {
             items.dedup_by(|later, kept| later.key == kept.key);
         }
         Ok((items, bound))
-    }
-
-    fn chunk_of_current(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
-        let mut taking = Taking::new(limit);
-        let mut malformed = None;
-        self.store.scan(Space::Current, Bound::Included(start), bound_end(end), reverse, &mut |key, value| match keys::current_version(
-            value,
-        ) {
-            Ok(version) => {
-                let item = (version <= snapshot).then(|| (version, 0, Some(Row::copy_from_slice(&value[8..]))));
-                taking.take(Key::copy_from_slice(key), item, value.len())
-            }
-            Err(e) => {
-                malformed = Some(e);
-                ControlFlow::Break(())
-            }
-        })?;
-        malformed.map_or(Ok(taking.chunk), |e| Err(e.into()))
-    }
-
-    /// Rows by themselves come before packed ones: of one version they are the newer ones, and the sort keeps their order.
-    fn chunks_of_staged(
-        &self,
-        rows: &StagedRows,
-        (start, end): (&Key, &Key),
-        reverse: bool,
-        limit: usize,
-        chunks: &mut Vec<Chunk>,
-    ) -> Result<()> {
-        let has = |form: fn(&Outline) -> bool| rows.storages.values().any(form);
-        if has(|outline| outline.single) {
-            let mut taking = Taking::new(limit);
-            visit_single(&*self.store, rows.txn, (start, end), reverse, &mut |key, row| taking.take_staged(rows, key, row))?;
-            chunks.push(taking.chunk);
-        }
-        if has(|outline| outline.packed) {
-            let mut taking = Taking::new(limit);
-            visit_packed(&*self.store, rows.txn, (start, end), reverse, &mut |key, row| taking.take_staged(rows, key, row))?;
-            chunks.push(taking.chunk);
-        }
-        Ok(())
-    }
-
-    /// The newest historic version of each key at or below the snapshot.
-    fn chunk_of_history(&self, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Result<Chunk> {
-        let low = keys::history_bound(start);
-        let high = if end.is_empty() { Vec::new() } else { keys::history_bound(end) };
-        let mut taking = Taking::new(limit);
-        let mut last: Option<Item> = None;
-        let mut malformed = None;
-        let take = |taking: &mut Taking, item: Item| {
-            let size = item.row.as_ref().map_or(0, Row::len);
-            taking.take(item.key, Some((item.version, item.index, item.row)), size)
-        };
-        self.store.scan(Space::History, Bound::Included(&low), bound_end(&high), reverse, &mut |key, value| {
-            let read = keys::read_history_key(key).and_then(|(key, version)| {
-                let row = keys::read_history_value(value)?.1;
-                Ok(Item { key, version, index: 0, row })
-            });
-            let item = match read {
-                Ok(item) if item.version <= snapshot => item,
-                Ok(_) => return ControlFlow::Continue(()),
-                Err(e) => {
-                    malformed = Some(e);
-                    return ControlFlow::Break(());
-                }
-            };
-            match &mut last {
-                // Newest first when going forward: the first of a key is the one; oldest first in reverse: the last is.
-                Some(kept) if kept.key == item.key => {
-                    if reverse {
-                        *kept = item;
-                    }
-                    ControlFlow::Continue(())
-                }
-                _ => match last.replace(item) {
-                    Some(complete) => take(&mut taking, complete),
-                    None => ControlFlow::Continue(()),
-                },
-            }
-        })?;
-        if let Some(complete) = last
-            && taking.chunk.bound.is_none()
-        {
-            // The scan came to its end.
-            taking.chunk.items.push(complete);
-        }
-        malformed.map_or(Ok(taking.chunk), |e| Err(e.into()))
     }
 
     /// True if anything in the range is newer than the snapshot.
@@ -470,46 +358,6 @@ impl State {
     }
 }
 
-/// The staged rows of a transaction, and what version they have.
-struct StagedRows<'a> {
-    txn: TxnId,
-    version: Version,
-    index: u64,
-    storages: &'a Storages,
-}
-
-/// Collects one layer's items until it has enough.
-struct Taking {
-    chunk: Chunk,
-    keys: usize,
-    bytes: usize,
-    limit: usize,
-}
-
-impl Taking {
-    fn new(limit: usize) -> Taking {
-        Taking { chunk: Chunk::default(), keys: 0, bytes: 0, limit }
-    }
-
-    fn take_staged(&mut self, rows: &StagedRows, key: Key, row: Option<Row>) -> ControlFlow<()> {
-        let size = row.as_ref().map_or(0, Row::len);
-        self.take(key, Some((rows.version, rows.index, row)), size)
-    }
-
-    fn take(&mut self, key: Key, item: Option<(Version, u64, Option<Row>)>, size: usize) -> ControlFlow<()> {
-        self.keys += 1;
-        self.bytes += size;
-        let full = self.keys >= self.limit || self.bytes >= CHUNK_BYTES_MAX;
-        if full {
-            self.chunk.bound = Some(key.clone());
-        }
-        if let Some((version, index, row)) = item {
-            self.chunk.items.push(Item { key, version, index, row });
-        }
-        if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
 fn chunk_of_table(table: &Table, start: &Key, end: &Key, reverse: bool, limit: usize, snapshot: Version) -> Chunk {
     let mut range = table.range(Bound::Included(start), bound_end(end));
     let mut taking = Taking::new(limit);
@@ -523,6 +371,11 @@ fn chunk_of_table(table: &Table, start: &Key, end: &Key, reverse: bool, limit: u
             return taking.chunk;
         }
     }
+}
+
+/// How many keys to take from each layer for so many rows.
+pub fn chunk_keys(rows: usize, max: usize) -> usize {
+    (rows + 1).clamp(16, max)
 }
 
 /// An empty end means no upper end.

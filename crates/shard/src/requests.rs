@@ -5,6 +5,7 @@
 
 use crate::entry::{LogEntry, Resource};
 use crate::event::ShardEffect;
+use crate::fetch::{Fetching, set_snapshot};
 use crate::held_back::HeldBack;
 use crate::locks::WaiterId;
 use crate::planted::{self, Bug};
@@ -45,13 +46,15 @@ pub(crate) struct Pending {
     pub from: NodeId,
     pub id: RequestId,
     pub request: Request,
-    next: usize,
+    pub next: usize,
     rows: Vec<Option<Found>>,
     skipped: Vec<u32>,
     /// The log entry that the answer must wait for.
     index: u64,
     /// When it first had to wait.
     since: Option<Mono>,
+    /// How often rows were read for it.
+    pub fetches: u32,
 }
 
 impl Pending {
@@ -63,6 +66,11 @@ impl Pending {
             }
             _ => false,
         }
+    }
+
+    /// It may take locks for this transaction.
+    pub fn locks_for(&self, txn: TxnId) -> bool {
+        matches!(&self.request, Request::Read { context, reads, .. } if context.txn == txn && reads.iter().any(|read| read.lock.is_some()))
     }
 }
 
@@ -114,11 +122,12 @@ pub(crate) struct Requests {
     /// have been answered before; it must not lock anew what others have changed since.
     dropped: BTreeMap<TxnId, Mono>,
     pub held_back: HeldBack,
+    pub fetching: Fetching,
 }
 
 impl Requests {
     pub fn waiting(&self) -> usize {
-        self.parked.len() + self.delayed.len()
+        self.parked.len() + self.delayed.len() + self.fetching.len()
     }
 
     fn take_parked(&mut self, waiter: WaiterId) -> Option<Parked> {
@@ -167,16 +176,43 @@ impl Shard {
             self.settled_everywhere(txn);
             return;
         }
-        let serves = self.serves();
-        if !serves && let Some(answer) = self.follower_read(&request) {
-            self.effects.push(ShardEffect::Reply { to: from, id, response: answer });
-            return;
-        }
-        let pending = Pending { from, id, request, next: 0, rows: Vec::new(), skipped: Vec::new(), index: 0, since: None };
-        if serves { self.run(pending) } else { self.hold_back(pending) }
+        self.take_up(Pending { from, id, request, next: 0, rows: Vec::new(), skipped: Vec::new(), index: 0, since: None, fetches: 0 });
     }
 
-    pub(crate) fn run(&mut self, mut pending: Pending) {
+    pub(crate) fn take_up(&mut self, mut pending: Pending) {
+        if self.serves() {
+            self.run(pending);
+            return;
+        }
+        if let Some(snapshot) = self.follower_snapshot(&pending.request) {
+            set_snapshot(&mut pending.request, snapshot);
+            match self.fetch_first(pending) {
+                Some(ready) => pending = ready,
+                None => return,
+            }
+        }
+        self.go_on(pending);
+    }
+
+    /// What it needs of the store was read, or can be.
+    pub(crate) fn go_on(&mut self, pending: Pending) {
+        if self.serves() {
+            self.carry_out(pending);
+        } else if let Some(response) = self.follower_read(&pending.request) {
+            self.effects.push(ShardEffect::Reply { to: pending.from, id: pending.id, response });
+        } else {
+            self.hold_back(pending);
+        }
+    }
+
+    /// At a leader.
+    pub(crate) fn run(&mut self, pending: Pending) {
+        if let Some(pending) = self.fetch_first(pending) {
+            self.carry_out(pending);
+        }
+    }
+
+    fn carry_out(&mut self, mut pending: Pending) {
         if let Request::Evidence(wanted) = pending.request {
             self.prove(pending.from, pending.id, wanted);
             return;
@@ -397,7 +433,7 @@ impl Shard {
     }
 
     /// What a replica that does not lead may answer: reads at or below the version that the leader closed.
-    fn follower_read(&mut self, request: &Request) -> Option<Response> {
+    fn follower_snapshot(&self, request: &Request) -> Option<Version> {
         let (Request::Read { context, .. } | Request::Scan { context, .. }) = request else { return None };
         let heard = self.consensus.heard;
         if !context.follower || context.sees_staged || !self.rows || self.state.applied < heard.index || context.schema != self.state.schema
@@ -408,9 +444,11 @@ impl Shard {
             Snapshot::Latest => heard.closed,
             Snapshot::At(version) => version,
         };
-        if snapshot > heard.closed || snapshot < self.state.horizon {
-            return None;
-        }
+        (snapshot <= heard.closed && snapshot >= self.state.horizon).then_some(snapshot)
+    }
+
+    fn follower_read(&mut self, request: &Request) -> Option<Response> {
+        let snapshot = self.follower_snapshot(request)?;
         match request {
             Request::Read { reads, .. } => {
                 let mut rows = Vec::with_capacity(reads.len());
@@ -480,6 +518,7 @@ impl Shard {
 
     fn put_aside(&mut self, mut pending: Pending, wait: Wait) {
         let since = *pending.since.get_or_insert(self.now.mono);
+        pending.fetches = 0;
         match wait {
             Wait::Lock { txn, resource, mode, limit } => {
                 self.requests.next_waiter += 1;
@@ -520,6 +559,9 @@ impl Shard {
         for waiter in self.locks.waits_of(txn) {
             assert!(self.locks.cancel(waiter), "a listed waiter waits");
             self.answer_parked(waiter, error.clone());
+        }
+        for pending in self.requests.fetching.take_locking(txn) {
+            self.refuse(pending.from, pending.id, Refusal::Error(error.clone()));
         }
     }
 
@@ -590,6 +632,7 @@ impl Shard {
             self.locks.cancel(waiter);
             waiting.push(self.requests.take_parked(waiter).expect("the waiter was just listed").pending);
         }
+        waiting.extend(self.requests.fetching.take());
         waiting.extend(std::mem::take(&mut self.requests.delayed).into_iter().map(|delayed| delayed.pending));
         self.locks.take_granted();
         waiting

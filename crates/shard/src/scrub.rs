@@ -7,6 +7,8 @@
 //!
 //! Bounded work: one chunk at a time, pauses between chunks and between passes, on the shard's thread, because only there are all layers of a row together.
 
+use crate::beat::Beat;
+use crate::below::{Fetched, Part};
 use crate::codec::Wire;
 use crate::event::ShardEffect;
 use crate::evidence::Told;
@@ -31,6 +33,8 @@ const PASS_PAUSE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// How long answers are waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
+/// After so many readings by jobs in vain the thread reads a chunk by itself.
+const READINGS_MAX: u32 = 3;
 /// How long a damaged replica may take to be told, flush included.
 const HEAL_WAIT: Duration = Duration::from_secs(60);
 
@@ -80,6 +84,9 @@ pub(crate) struct Scrubbing {
     asked: Option<Asked>,
     /// The chunk at the cursor differed once.
     again: bool,
+    /// A job reads a chunk as of there.
+    reading: Option<Beat>,
+    readings: u32,
     wanted: Option<Wanted>,
     /// Members to be told to drop their rows once everything up to the entry is flushed.
     heal: Option<(Vec<NodeId>, u64, Mono)>,
@@ -140,10 +147,17 @@ impl Shard {
 
     fn ask_chunk_hashes(&mut self) {
         let beat = self.consensus.beat;
-        if !self.is_readable_at(beat.closed) {
-            return;
+        if self.is_readable_at(beat.closed) && !self.a_job_reads(&self.chunk_at_cursor(), beat) {
+            self.ask_chunk_hashes_as_of(beat);
         }
-        let range = KeyRange { start: self.scrubbing.cursor.clone(), end: Bytes::new() };
+    }
+
+    fn chunk_at_cursor(&self) -> KeyRange {
+        KeyRange { start: self.scrubbing.cursor.clone(), end: Bytes::new() }
+    }
+
+    fn ask_chunk_hashes_as_of(&mut self, beat: Beat) {
+        let range = self.chunk_at_cursor();
         let (hash, rows, end) = match self.state.scan_rows(&range, false, CHUNK_ROWS, beat.closed, None, true) {
             // An undecided transaction is in the way: later.
             Ok(scanned) if scanned.blocked.is_some() => {
@@ -297,7 +311,15 @@ impl Shard {
         if !self.rows || self.scrubbing.wanted.as_ref().is_none_or(|wanted| self.state.applied < wanted.index) || !self.can_judge_chain() {
             return;
         }
-        let Wanted { from, number, range, version, .. } = self.scrubbing.wanted.take().expect("it was just seen");
+        let wanted = self.scrubbing.wanted.as_ref().expect("it was just seen");
+        let (range, beat) = (wanted.range.clone(), Beat { closed: wanted.version, ..Beat::default() });
+        if !self.a_job_reads(&range, beat) {
+            self.answer_scrub_now();
+        }
+    }
+
+    fn answer_scrub_now(&mut self) {
+        let Some(Wanted { from, number, range, version, .. }) = self.scrubbing.wanted.take() else { return };
         if !self.is_readable_at(version) {
             return;
         }
@@ -311,12 +333,39 @@ impl Shard {
         self.send_wire(from, &Wire::ScrubAnswer { number, hash });
     }
 
+    /// Where the store may make its readers wait, a job reads the chunk first.
+    fn a_job_reads(&mut self, range: &KeyRange, at: Beat) -> bool {
+        if self.scrubbing.reading.is_some() {
+            return true;
+        }
+        let reads = self.scrubbing.readings < READINGS_MAX && self.state.may_wait_below(false);
+        self.scrubbing.readings = if reads { self.scrubbing.readings + 1 } else { 0 };
+        if reads {
+            self.scrubbing.reading = Some(at);
+            self.fetch_chunk(Part { range: range.clone(), reverse: false, limit: CHUNK_ROWS_MAX, snapshot: at.closed });
+        }
+        reads
+    }
+
+    /// `None`: in vain; the next tick tries again.
+    pub(crate) fn chunk_fetched(&mut self, fetched: Option<Fetched>) {
+        let (Some(at), Some(fetched)) = (self.scrubbing.reading.take(), fetched) else { return };
+        self.scrubbing.readings = 0;
+        self.state.take_fetched(fetched);
+        if !self.serves() {
+            self.answer_scrub_now();
+        } else if self.scrubbing.asked.is_none() && self.is_readable_at(at.closed) {
+            self.ask_chunk_hashes_as_of(at);
+        }
+        self.state.forget_fetched();
+    }
+
     /// No version that is visible there was collected: it is recent, or nothing has changed since.
     fn is_readable_at(&self, version: Version) -> bool {
         self.state.snapshot_too_old(version).is_none() || version >= self.state.last_version
     }
 
-    fn hash_range(&self, mut range: KeyRange, version: Version) -> Result<u64> {
+    fn hash_range(&mut self, mut range: KeyRange, version: Version) -> Result<u64> {
         let (mut hash, mut rows) = (Fnv::default(), 0);
         loop {
             let scanned = self.state.scan_rows(&range, false, CHUNK_ROWS, version, None, true)?;

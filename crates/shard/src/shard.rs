@@ -335,6 +335,7 @@ impl Shard {
             }
         }
         self.release_held();
+        self.dispatch_fetches();
         self.tell_leader();
         self.assert_invariants();
         effects.append(&mut self.effects);
@@ -345,6 +346,7 @@ impl Shard {
         self.consensus.tick(self.now.mono);
         self.retry_apply();
         self.tick_requests();
+        self.tick_fetching();
         self.pass_on_if_unfit();
         self.tick_membership();
         self.tick_transfers();
@@ -501,12 +503,12 @@ impl Shard {
         }
     }
 
-    /// True while this replica may answer requests.
     /// What it has applied does not go into its store, because the disk is full. It tries again by itself.
     pub fn is_starved(&self) -> bool {
         self.flushing.starved
     }
 
+    /// True while this replica may answer requests.
     pub fn serves(&self) -> bool {
         let lease = self.consensus.lease_holds(self.now.mono) || planted::active(Bug::ServeWithoutLease);
         self.serving
@@ -685,12 +687,6 @@ impl Shard {
             self.memberships,
             self.consensus.members()
         );
-    }
-}
-
-impl Standing {
-    fn is_known(&self) -> bool {
-        self.index > 0
     }
 }
 

@@ -328,7 +328,9 @@ impl Shard {
             self.consensus.part = Part::Rowless;
         }
         self.consensus.log_mut().sendable = None;
-        self.state = State::new(self.state.store.clone(), self.config.cache_bytes_max, self.config.outcomes_max, &self.config.origin);
+        let mut state = State::new(self.state.store.clone(), self.config.cache_bytes_max, self.config.outcomes_max, &self.config.origin);
+        state.follow(&self.state);
+        self.state = state;
     }
 
     pub(crate) fn transfer_job_done(&mut self, done: JobDone) {
@@ -365,6 +367,7 @@ impl Shard {
         let loaded = meta::load(&*store, &mut state).expect("what was just written is read back");
         let standing = loaded.expect("the last chunk held the bookkeeping");
         assert_eq!((standing.index, standing.term), (end.index, end.term), "the rows stand where their sender said");
+        state.follow(&self.state);
         self.state = state;
         self.rows = true;
         self.transfers.rowless_since = None;

@@ -4,6 +4,7 @@
 //! are committed; other replicas apply committed entries only. Nothing here knows of locks, leases or requests.
 
 use crate::allowance::Allowance;
+use crate::below::Fetched;
 use crate::cache::RowCache;
 use crate::entry::{Change, LogEntry, Prepare, Resource};
 use crate::evidence::{Captured, Content, Ledger};
@@ -83,6 +84,10 @@ pub struct State {
     /// Flushed versions on their way into the cache.
     pub draining: Table,
     pub cache: RowCache,
+    /// What a job has read for the request that is carried out now.
+    pub fetched: Fetched,
+    /// Grows whenever rows move between memory, layers and store: what was read of one of them before may lack them.
+    pub layout: u64,
     pub staged: BTreeMap<TxnId, Staged>,
     pub layers: Vec<Layer>,
     /// Transactions whose staged rows are to be removed once an entry is committed.
@@ -124,6 +129,8 @@ impl State {
             frozen: None,
             draining: Table::default(),
             cache: RowCache::new(cache_bytes_max),
+            fetched: Fetched::default(),
+            layout: 0,
             staged: BTreeMap::new(),
             layers: Vec::new(),
             garbage: Vec::new(),
@@ -161,6 +168,11 @@ impl State {
     pub fn restore_prepared(&mut self, prepare: Arc<Prepare>) {
         self.prepared_keys.insert(&prepare);
         self.prepared.insert(prepare.txn, prepare);
+    }
+
+    /// The store holds something else: nothing of what was read before counts.
+    pub fn follow(&mut self, before: &State) {
+        self.layout = before.layout + 1;
     }
 
     pub fn memory(&self) -> usize {
@@ -340,8 +352,9 @@ impl State {
         let storages = staged.storages.clone();
         let alone = !changes.iter().any(|change| staged.storages.contains_key(&storage_of(&change.key)));
         self.layers.push(Layer { txn, version, index, alone, storages: staged.storages.clone() });
+        self.layout += 1;
         // What it replaces may be in there.
-        self.cache.clear();
+        storages.keys().for_each(|storage| self.cache.forget(*storage));
         self.push_undo(index, Undo::Layered(txn, staged));
         Some((txn, storages))
     }
@@ -396,7 +409,8 @@ impl State {
             }
             Undo::Layered(txn, staged) => {
                 self.layers.retain(|layer| layer.txn != txn);
-                self.cache.clear();
+                self.layout += 1;
+                staged.storages.keys().for_each(|storage| self.cache.forget(*storage));
                 self.staged.insert(txn, staged);
             }
             Undo::Part(txn, before) => {

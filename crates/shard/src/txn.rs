@@ -16,7 +16,7 @@ use storage::access::{
 use storage::packed::{ChangeRef, Packed};
 
 /// Fewer new rows are looked up one by one.
-const SCANNED_RUN_MIN: usize = 32;
+pub(crate) const SCANNED_RUN_MIN: usize = 32;
 
 fn error(state: SqlState, message: &str) -> Refusal {
     Refusal::Error(Error::new(state, message))
@@ -51,7 +51,7 @@ fn check_change_sizes<'a>(changes: impl Iterator<Item = ChangeRef<'a>>) -> Resul
 }
 
 /// How many writes from the first on make new rows of one table, each after the one before it; at least one.
-fn new_run(first: &Write, writes: &[Write]) -> usize {
+pub(crate) fn new_run(first: &Write, writes: &[Write]) -> usize {
     let goes_on = |pair: &[Write]| {
         let [before, next] = pair else { return false };
         next.base == Version::ZERO && storage_of(&next.key) == storage_of(&first.key) && before.key < next.key
@@ -315,7 +315,7 @@ impl Shard {
     }
 
     /// No row lies between the first and the last of these writes, which ascend: what they make is new.
-    fn is_empty_between(&self, run: &[Write]) -> Result<bool, Refusal> {
+    fn is_empty_between(&mut self, run: &[Write]) -> Result<bool, Refusal> {
         let [first, .., last] = run else { return Ok(false) };
         let range = KeyRange { start: first.key.clone(), end: after(&last.key) };
         let scanned = self.state.scan_rows(&range, false, 1, Version::MAX, None, false).map_err(Refusal::Error)?;

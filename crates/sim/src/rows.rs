@@ -4,7 +4,7 @@ use base::{Error, Prng, Result, ShardId, SqlState};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use storage::rows::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit};
 
@@ -12,6 +12,9 @@ type Map = BTreeMap<Bytes, Bytes>;
 type Undo = Vec<(Space, Bytes, Option<Bytes>)>;
 
 const SPACES: usize = 6;
+/// Of so many stretches of asking, in one the store says that reads may wait.
+const WAITS_EVERY: u64 = 3;
+const WAITS_STRETCH: u64 = 64;
 
 fn position(space: Space) -> usize {
     match space {
@@ -44,12 +47,14 @@ struct State {
 
 pub struct SimStore {
     state: Mutex<State>,
+    /// How often it was asked whether reads may wait.
+    asked: AtomicU64,
     condition: Arc<Condition>,
 }
 
 impl SimStore {
     fn new(condition: Arc<Condition>) -> SimStore {
-        SimStore { state: Mutex::default(), condition }
+        SimStore { state: Mutex::default(), asked: AtomicU64::new(0), condition }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -217,6 +222,11 @@ impl RowStore for SimStore {
 
     fn is_unmerged(&self) -> bool {
         false
+    }
+
+    /// Now and then, for a stretch of asking.
+    fn may_wait(&self, _space: Space) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) / WAITS_STRETCH % WAITS_EVERY == 0
     }
 
     fn clear(&self) -> Result<()> {

@@ -107,10 +107,12 @@ pub trait RowStore: Send + Sync {
     fn is_behind(&self) -> bool;
     /// A write, but no ingestion, may have to wait for seconds until files are merged: what is not urgent should be left for later.
     fn is_unmerged(&self) -> bool;
+    /// A read of this space may have to wait until the disk has synced something: who must not wait lets somebody else read.
+    fn may_wait(&self, space: Space) -> bool;
     /// Removes everything, durably.
     fn clear(&self) -> Result<()>;
     fn snapshot(&self) -> Result<Box<dyn RowSnapshot>>;
-    /// Bytes on disk, roughly.
+    /// Bytes on disk, roughly, as of a while ago.
     fn size(&self) -> u64;
 }
 

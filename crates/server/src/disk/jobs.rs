@@ -11,6 +11,13 @@ use std::thread::{Builder, JoinHandle};
 /// Most jobs that wait. A shard has only a few under way, so this is never reached by a sound node.
 pub const JOBS_WAITING_MAX: usize = 1024;
 
+/// Beside the node's thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    Low,
+    Normal,
+}
+
 /// Ends when dropped, after the jobs under way; those that wait are dropped.
 pub struct JobPool {
     shared: Arc<Shared>,
@@ -33,7 +40,7 @@ impl JobPool {
     ///
     /// # Errors
     /// `58030` if a thread cannot be started.
-    pub fn start(workers: usize, done: impl Fn(ShardId, JobDone) + Send + Sync + 'static) -> Result<JobPool> {
+    pub fn start(priority: Priority, workers: usize, done: impl Fn(ShardId, JobDone) + Send + Sync + 'static) -> Result<JobPool> {
         assert!(workers > 0, "a pool without workers does nothing");
         let shared = Arc::new(Shared { state: Mutex::default(), arrived: Condvar::new() });
         let done = Arc::new(done);
@@ -41,12 +48,15 @@ impl JobPool {
         for number in 0..workers {
             let (shared, done) = (Arc::clone(&pool.shared), Arc::clone(&done));
             let body = move || {
-                lower_this_thread();
+                if priority == Priority::Low {
+                    lower_this_thread();
+                }
                 while let Some((shard, job)) = shared.next() {
                     done(shard, run(job));
                 }
             };
-            let worker = Builder::new().name(format!("job-{number}")).spawn(body);
+            let name = if priority == Priority::Low { "job" } else { "urgent" };
+            let worker = Builder::new().name(format!("{name}-{number}")).spawn(body);
             pool.workers.push(worker.map_err(|error| Error::new(SqlState::IO_ERROR, format!("cannot start a worker: {error}")))?);
         }
         Ok(pool)
@@ -100,7 +110,7 @@ impl Shared {
 }
 
 fn run(job: Job) -> JobDone {
-    let Job { id, name, run } = job;
+    let Job { id, name, run, .. } = job;
     let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
         Err(Error::internal(format!("the job \"{name}\" broke an assumption: {}", why.unwrap_or_default())))
@@ -114,13 +124,13 @@ mod tests {
     use std::sync::mpsc::channel;
 
     fn job(id: u64, run: impl FnOnce() -> u64 + Send + 'static) -> Job {
-        Job { id, name: "test", run: Box::new(move || Ok(Box::new(run()))) }
+        Job { id, name: "test", urgent: false, run: Box::new(move || Ok(Box::new(run()))) }
     }
 
     #[test]
     fn each_job_is_reported_with_its_result_also_after_a_panic() {
         let (report, reports) = channel();
-        let pool = JobPool::start(2, move |shard, done| report.send((shard, done)).unwrap()).unwrap();
+        let pool = JobPool::start(Priority::Low, 2, move |shard, done| report.send((shard, done)).unwrap()).unwrap();
         for id in 0..20 {
             let work = move || if id == 7 { panic!("seven") } else { id * 2 };
             assert!(pool.submit(ShardId(1), job(id, work)).is_ok());
@@ -142,7 +152,7 @@ mod tests {
     #[test]
     fn a_full_pool_gives_the_job_back() {
         let (release, released) = channel::<()>();
-        let pool = JobPool::start(1, |_, _| {}).unwrap();
+        let pool = JobPool::start(Priority::Normal, 1, |_, _| {}).unwrap();
         let block = move || released.recv().map_or(0, |()| 1);
         assert!(pool.submit(ShardId(1), job(0, block)).is_ok());
         let refused = (1..=JOBS_WAITING_MAX as u64 + 1).find(|id| pool.submit(ShardId(1), job(*id, || 0)).is_err());

@@ -13,7 +13,7 @@ mod ring;
 mod writer;
 
 pub use files::FileLogFiles;
-pub use jobs::{JOBS_WAITING_MAX, JobPool};
+pub use jobs::{JOBS_WAITING_MAX, JobPool, Priority};
 pub use log_thread::{DiskOptions, DiskReport, DiskThread};
 pub use priority::lower_this_thread;
 pub use writer::WriteMode;

@@ -60,6 +60,14 @@ pub struct Cluster {
     pub members: BTreeMap<NodeId, Member>,
     messages: VecDeque<(u64, NodeId, NodeId, Bytes)>,
     jobs: VecDeque<(NodeId, Job)>,
+    /// Each with when it is heard of.
+    heard_at: Vec<(u64, NodeId, Job)>,
+    /// Whether the stores say that reads may wait: with what probability, of 16.
+    pub waits: u64,
+    pub urgent_held: bool,
+    /// Also other jobs are heard of later than they end.
+    pub jobs_late: bool,
+    waits_prng: Prng,
     pub jobs_held: bool,
     pub cut: BTreeSet<(NodeId, NodeId)>,
     /// Hears heartbeats, but gets no entries.
@@ -107,6 +115,11 @@ impl Cluster {
             members: BTreeMap::new(),
             messages: VecDeque::new(),
             jobs: VecDeque::new(),
+            heard_at: Vec::new(),
+            waits: 4,
+            urgent_held: false,
+            jobs_late: false,
+            waits_prng: Prng::new(7),
             jobs_held: false,
             cut: BTreeSet::new(),
             starved: None,
@@ -171,6 +184,7 @@ impl Cluster {
         member.disk.waiting.clear();
         member.rows = member.rows.crash(|_, _| 0);
         self.jobs.retain(|(other, _)| *other != node);
+        self.heard_at.retain(|(_, other, _)| *other != node);
         self.messages.retain(|(_, _, to, _)| *to != node);
     }
 
@@ -222,7 +236,9 @@ impl Cluster {
 
     pub fn event(&mut self, node: NodeId, event: ShardEvent) {
         let now = self.clock();
-        let Some(shard) = self.members.get_mut(&node).and_then(|member| member.shard.as_mut()) else { return };
+        let Some(member) = self.members.get_mut(&node) else { return };
+        member.rows.set_waits(self.waits_prng.below(16) < self.waits);
+        let Some(shard) = member.shard.as_mut() else { return };
         let mut effects = Vec::new();
         shard.step(now, event, &mut effects);
         for effect in effects {
@@ -249,6 +265,13 @@ impl Cluster {
             }
             ShardEffect::Reply { id, response, .. } => {
                 assert!(self.answers.insert(id, response).is_none(), "one answer for each request");
+            }
+            ShardEffect::Job(mut job) if job.urgent => {
+                if self.waits_prng.one_in(2) {
+                    let result = (job.run)();
+                    job.run = Box::new(move || result);
+                }
+                self.heard_at.push((self.now + self.waits_prng.below(10) * STEP_MICROS, node, job));
             }
             ShardEffect::Job(job) => self.jobs.push_back((node, job)),
             ShardEffect::Schema(version) => self.reports.push(format!("{node} {version}")),
@@ -286,11 +309,24 @@ impl Cluster {
                     self.event(to, ShardEvent::Message { from, message });
                 }
             }
+            while !self.urgent_held
+                && let Some(at) = self.heard_at.iter().position(|(due, ..)| *due <= self.now)
+            {
+                let (_, node, job) = self.heard_at.remove(at);
+                progress = true;
+                let result = (job.run)();
+                self.event(node, ShardEvent::Job(JobDone { id: job.id, result }));
+            }
             while !self.jobs_held
-                && let Some((node, job)) = self.jobs.pop_front()
+                && let Some((node, mut job)) = self.jobs.pop_front()
             {
                 progress = true;
                 let result = (job.run)();
+                if self.jobs_late {
+                    job.run = Box::new(move || result);
+                    self.heard_at.push((self.now + self.waits_prng.below(10) * STEP_MICROS, node, job));
+                    continue;
+                }
                 self.event(node, ShardEvent::Job(JobDone { id: job.id, result }));
             }
             if !progress {

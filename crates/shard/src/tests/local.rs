@@ -441,7 +441,7 @@ fn a_dropped_storage_loses_its_rows_in_the_background() {
 }
 
 /// A large transaction: its rows are staged in two parts and committed.
-fn commit_staged(cluster: &mut Cluster, node: base::NodeId, changes: &BTreeMap<String, Option<String>>) -> Version {
+pub fn commit_staged(cluster: &mut Cluster, node: base::NodeId, changes: &BTreeMap<String, Option<String>>) -> Version {
     let mut context = cluster.txn();
     let lock = Request::LockTables { context: context.clone(), tables: vec![TABLE], exclusive: true, wait: LockWait::Wait(None) };
     assert_eq!(cluster.call(node, lock), Response::Done);

@@ -4,6 +4,7 @@ mod chaos;
 mod cluster;
 mod evidence;
 mod failover;
+mod fetch;
 mod fuzz;
 mod local;
 mod outcomes;

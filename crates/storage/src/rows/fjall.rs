@@ -9,10 +9,12 @@
 //! the shard gives its rows up, and clearing makes a new keyspace without reading the old one.
 
 mod history;
+mod known;
 mod late;
 
 use self::history::Horizons;
-use self::late::LateWrites;
+use self::known::Known;
+use self::late::{LateWrites, Watched};
 use super::{Batch, KeyBound, RowSnapshot, RowStore, RowStores, Source, Space, Visit, is_empty_range};
 use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
@@ -37,9 +39,7 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Files that are not merged yet, before all of them are at once with the first level, which is rewritten for it: each flush makes one or two. A read looks
 /// into the filter of each.
 const UNMERGED_FILES: u8 = 8;
-/// From so many files on that are not merged yet, the engine slows writes down, and from 30 on they wait, as its source says. Ingestions do not.
-const WAIT_FILES: usize = 20;
-/// With so many, ingestions wait too: all that looks for a row looks into each.
+/// With so many that are not merged yet, ingestions wait too: all that looks for a row looks into each.
 const UNMERGED_FILES_MAX: usize = 80;
 /// A merge takes seconds; an engine that has failed ends none.
 const MERGE_POLLS_MAX: usize = 3_000;
@@ -94,9 +94,8 @@ struct FjallStore {
     place: RwLock<Option<Place>>,
 }
 
-#[derive(Clone)]
 struct Place {
-    keyspace: Keyspace,
+    now: Watched,
     generation: u64,
 }
 
@@ -119,7 +118,7 @@ impl FjallRows {
             .manual_journal_persist(true)
             .open()
             .map_err(|error| describe(&error, directory))?;
-        let late = LateWrites::start(database.clone())?;
+        let late = LateWrites::start(database.clone(), options.memtable_bytes)?;
         let engine = Arc::new(Engine {
             database,
             directory: directory.to_path_buf(),
@@ -190,7 +189,7 @@ impl RowStores for FjallRows {
         self.engine.finish_late()?;
         let place = store.place_mut().take();
         match place {
-            Some(place) => self.engine.check(self.engine.database.delete_keyspace(place.keyspace)),
+            Some(place) => self.engine.check(self.engine.database.delete_keyspace(place.now.keyspace)),
             None => Ok(()),
         }
     }
@@ -221,11 +220,23 @@ impl Engine {
     }
 
     /// The engine cuts its journal off only where it writes a memtable out by itself, which does not happen if ingestions always do it first.
-    fn bound_journal(&self, keyspace: &Keyspace) -> Result<()> {
-        if self.check(self.database.journal_disk_space())? > JOURNAL_BYTES_MAX {
+    fn bound_journal(&self, keyspace: &Keyspace) -> Result<bool> {
+        let long = self.check(self.database.journal_disk_space())? > JOURNAL_BYTES_MAX;
+        if long {
             self.check(keyspace.rotate_memtable())?;
         }
-        Ok(())
+        Ok(long)
+    }
+
+    fn watched(&self, keyspace: Keyspace) -> Watched {
+        let watched = Watched { keyspace, known: Arc::default() };
+        self.late.watch(&watched);
+        watched
+    }
+
+    /// True while the engine merges and is not busy with rows: it chooses what to merge, or changes its list of files.
+    fn changes_files(&self) -> bool {
+        self.database.active_compactions() > self.horizons.merging()
     }
 
     /// Waits for what was to be written later.
@@ -265,7 +276,8 @@ impl FjallStore {
         let horizon = engine.horizons.of(shard);
         // What an earlier replica gave up says nothing of this one's.
         horizon.store(0, Ordering::Relaxed);
-        Ok(FjallStore { engine: engine.clone(), shard, horizon, place: RwLock::new(Some(Place { keyspace, generation })) })
+        let place = Place { now: engine.watched(keyspace), generation };
+        Ok(FjallStore { engine: engine.clone(), shard, horizon, place: RwLock::new(Some(place)) })
     }
 
     fn place_mut(&self) -> std::sync::RwLockWriteGuard<'_, Option<Place>> {
@@ -273,8 +285,17 @@ impl FjallStore {
     }
 
     fn keyspace(&self) -> Result<Keyspace> {
+        self.watched().map(|watched| watched.keyspace)
+    }
+
+    fn watched(&self) -> Result<Watched> {
         let place = self.place.read().expect("no code panics while it holds this lock");
-        place.as_ref().map(|place| place.keyspace.clone()).ok_or_else(|| self.destroyed())
+        place.as_ref().map(|place| place.now.clone()).ok_or_else(|| self.destroyed())
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        let place = self.place.read().expect("no code panics while it holds this lock");
+        place.as_ref().map(|place| place.now.known.clone())
     }
 
     fn destroyed(&self) -> Error {
@@ -293,9 +314,9 @@ impl FjallStore {
         Ok(bytes)
     }
 
-    /// What the space holds is complete afterwards.
-    fn catch_up(&self, space: Space) -> Result<()> {
-        if WRITTEN_LATER.contains(&space) { self.engine.finish_late() } else { Ok(()) }
+    /// What the space holds in the range is complete afterwards.
+    fn catch_up(&self, space: Space, range: (KeyBound, KeyBound)) -> Result<()> {
+        if WRITTEN_LATER.contains(&space) { self.engine.check_late(self.engine.late.finish_in(range)) } else { Ok(()) }
     }
 
     fn snapshot_now(&self) -> Result<FjallSnapshot> {
@@ -306,27 +327,29 @@ impl FjallStore {
 
 impl RowStore for FjallStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
-        self.catch_up(space)?;
+        self.catch_up(space, (Bound::Included(key), Bound::Included(key)))?;
         let keyspace = self.keyspace()?;
         let found = with_prefix(space, key, |key| keyspace.get(key));
         Ok(self.engine.check(found)?.map(Bytes::from))
     }
 
     fn scan(&self, space: Space, start: KeyBound, end: KeyBound, reverse: bool, visit: &mut Visit) -> Result<()> {
-        self.catch_up(space)?;
+        self.catch_up(space, (start, end))?;
         self.snapshot_now()?.scan(space, start, end, reverse, visit)
     }
 
     fn write(&self, batch: Batch) -> Result<()> {
         self.check_room_for(&batch)?;
-        let keyspace = self.keyspace()?;
+        let watched = self.watched()?;
         self.engine.finish_late()?;
-        self.engine.check(engine_batch(&self.engine.database, &keyspace, batch).commit())
+        self.engine.check(engine_batch(&self.engine.database, &watched.keyspace, batch).commit())?;
+        self.engine.late.watch(&watched);
+        Ok(())
     }
 
     fn write_later(&self, batch: Batch) -> Result<()> {
         let bytes = self.check_room_for(&batch)?;
-        let pushed = self.engine.late.push(self.keyspace()?, batch, bytes);
+        let pushed = self.engine.late.push(self.watched()?, batch, bytes);
         self.engine.check_late(pushed)
     }
 
@@ -341,10 +364,12 @@ impl RowStore for FjallStore {
     /// a prefix of what was written.
     fn ingest(&self, source: &mut Source) -> Result<()> {
         self.engine.finish_late()?;
-        let keyspace = self.keyspace()?;
-        self.engine.bound_journal(&keyspace)?;
-        wait_for_merges(&keyspace);
-        let mut ingestion = self.engine.check(keyspace.start_ingestion())?;
+        let watched = self.watched()?;
+        if self.engine.bound_journal(&watched.keyspace)? {
+            self.engine.late.watch(&watched);
+        }
+        wait_for_merges(&watched.keyspace);
+        let mut ingestion = self.engine.check(watched.keyspace.start_ingestion())?;
         let mut unchecked = ROOM_EVERY_BYTES;
         while let Some((space, key, value)) = source()? {
             unchecked += (key.len() + value.as_ref().map_or(0, Bytes::len)) as u64;
@@ -358,7 +383,11 @@ impl RowStore for FjallStore {
                 None => ingestion.write_tombstone(key),
             })?;
         }
-        self.engine.check(ingestion.finish())
+        let changing = watched.known.change();
+        self.engine.check(ingestion.finish())?;
+        drop(changing);
+        self.engine.late.watch(&watched);
+        Ok(())
     }
 
     fn give_up_history(&self, upto: u64) {
@@ -369,8 +398,13 @@ impl RowStore for FjallStore {
         self.engine.finish_late()?;
         let end = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
         let range = (start_bound(space, Bound::Included(start)), end_bound(space, end));
-        let dropped = self.keyspace()?.tree.drop_range::<Vec<u8>, _>(range).map_err(fjall::Error::from);
-        self.engine.check(dropped)
+        let watched = self.watched()?;
+        let changing = watched.known.change();
+        let dropped = watched.keyspace.tree.drop_range::<Vec<u8>, _>(range).map_err(fjall::Error::from);
+        self.engine.check(dropped)?;
+        drop(changing);
+        self.engine.late.watch(&watched);
+        Ok(())
     }
 
     fn is_behind(&self) -> bool {
@@ -378,7 +412,12 @@ impl RowStore for FjallStore {
     }
 
     fn is_unmerged(&self) -> bool {
-        self.keyspace().is_ok_and(|keyspace| keyspace.tree.l0_run_count() >= WAIT_FILES)
+        self.known().is_some_and(|known| known.is_unmerged())
+    }
+
+    fn may_wait(&self, space: Space) -> bool {
+        let late = WRITTEN_LATER.contains(&space) && !self.engine.late.is_idle();
+        late || self.engine.changes_files() || self.known().is_some_and(|known| known.is_changing())
     }
 
     fn clear(&self) -> Result<()> {
@@ -393,8 +432,8 @@ impl RowStore for FjallStore {
                 return Err(error);
             }
         };
-        *place = Some(Place { keyspace, generation });
-        self.engine.check(self.engine.database.delete_keyspace(old.keyspace))
+        *place = Some(Place { now: self.engine.watched(keyspace), generation });
+        self.engine.check(self.engine.database.delete_keyspace(old.now.keyspace))
     }
 
     fn snapshot(&self) -> Result<Box<dyn RowSnapshot>> {
@@ -403,7 +442,7 @@ impl RowStore for FjallStore {
     }
 
     fn size(&self) -> u64 {
-        self.keyspace().map_or(0, |keyspace| keyspace.disk_space())
+        self.known().map_or(0, |known| known.bytes())
     }
 }
 

@@ -9,6 +9,7 @@ use base::{Error, Result, ShardId, SqlState};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Rows taken under the lock at once by a scan, at first and at most. The visitor runs without the lock.
@@ -26,10 +27,12 @@ struct Node {
     stores: BTreeMap<ShardId, Arc<MemoryStore>>,
     full: bool,
     crashed: bool,
+    waits: Arc<AtomicBool>,
 }
 
 struct MemoryStore {
     state: Arc<Mutex<State>>,
+    waits: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -64,14 +67,14 @@ impl MemoryRows {
     pub fn crash(&self, mut keep: impl FnMut(ShardId, u64) -> u64) -> MemoryRows {
         let mut node = lock(&self.node);
         node.crashed = true;
-        let mut next = Node { full: node.full, ..Node::default() };
+        let mut next = Node { full: node.full, waits: node.waits.clone(), ..Node::default() };
         for (shard, store) in std::mem::take(&mut node.stores) {
             let mut state = lock(&store.state);
             let unsynced = state.newest - state.synced;
             let last = state.synced + keep(shard, unsynced).min(unsynced);
             let survived = state.cut_after(last);
             *state = State { crashed: true, ..State::default() };
-            next.stores.insert(shard, Arc::new(MemoryStore { state: Arc::new(Mutex::new(survived)) }));
+            next.stores.insert(shard, Arc::new(MemoryStore { state: Arc::new(Mutex::new(survived)), waits: node.waits.clone() }));
         }
         MemoryRows { node: Mutex::new(next) }
     }
@@ -83,6 +86,11 @@ impl MemoryRows {
         for store in node.stores.values() {
             lock(&store.state).full = full;
         }
+    }
+
+    /// What the stores say of whether reads may wait. None ever does.
+    pub fn set_waits(&self, waits: bool) {
+        lock(&self.node).waits.store(waits, Ordering::Relaxed);
     }
 
     /// Batches of a shard that a crash could lose.
@@ -106,10 +114,10 @@ impl RowStores for MemoryRows {
         if node.crashed {
             return Err(crashed());
         }
-        let full = node.full;
+        let (full, waits) = (node.full, node.waits.clone());
         let store = node.stores.entry(shard).or_insert_with(|| {
             let state = State { full, ..State::default() };
-            Arc::new(MemoryStore { state: Arc::new(Mutex::new(state)) })
+            Arc::new(MemoryStore { state: Arc::new(Mutex::new(state)), waits })
         });
         Ok(store.clone())
     }
@@ -177,6 +185,10 @@ impl RowStore for MemoryStore {
 
     fn is_unmerged(&self) -> bool {
         false
+    }
+
+    fn may_wait(&self, _space: Space) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     fn clear(&self) -> Result<()> {

@@ -313,8 +313,10 @@ impl World {
                     let result = (job.run)();
                     job.run = Box::new(move || result);
                 }
+                // Reads are short, but for those that wait for the disk.
+                let lasts = if job.urgent && !self.prng.one_in(8) { (20, MILLI) } else { (MILLI / 2, 30 * MILLI) };
+                let lasts = self.prng.between(lasts.0, lasts.1);
                 process.jobs.insert(number, (shard, job));
-                let lasts = self.prng.between(MILLI / 2, 30 * MILLI);
                 self.queue.push(at + lasts, Happening::JobDone { node, boot, job: number });
             }
             Effect::Client { session, responses } => {

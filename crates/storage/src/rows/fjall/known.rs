@@ -66,3 +66,34 @@ impl Drop for Changing<'_> {
         self.0.changing.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rows::{Batch, FjallOptions, FjallRows, RowStores, Space};
+    use base::ShardId;
+    use bytes::Bytes;
+    use std::time::{Duration, Instant};
+
+    /// Files taken in and memtables written out, more than are left unmerged, and then the engine is at rest and is known to be.
+    #[test]
+    fn it_is_known_when_the_engine_is_at_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = FjallOptions { memtable_bytes: 64 * 1024, ..FjallOptions::default() };
+        let rows = FjallRows::open(directory.path(), options).unwrap();
+        let store = rows.open(ShardId(0)).unwrap();
+        let change = |n: u32| (Space::Current, Bytes::from(n.to_be_bytes().to_vec()), Some(Bytes::from(vec![7; 500])));
+        for round in 0..40 {
+            let mut keys = (0..400u32).map(|n| n * 40 + round);
+            store.ingest(&mut || Ok(keys.next().map(change))).unwrap();
+            store.write(Batch { changes: (0..400).map(|n| change(n * 40 + round)).collect() }).unwrap();
+        }
+        let begun = Instant::now();
+        while store.may_wait(Space::Current) || store.is_unmerged() || rows.engine.database.active_compactions() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it comes to rest");
+            std::thread::yield_now();
+        }
+        assert_eq!(rows.engine.horizons.merging(), 0, "each merge ends");
+        assert!(store.size() > 0);
+        assert!(!store.is_behind());
+    }
+}

@@ -76,6 +76,7 @@ mod tests {
 
     /// Files taken in and memtables written out, more than are left unmerged, and then the engine is at rest and is known to be.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the engine does not say when it is at rest")]
     fn it_is_known_when_the_engine_is_at_rest() {
         let directory = tempfile::tempdir().unwrap();
         let options = FjallOptions { memtable_bytes: 64 * 1024, ..FjallOptions::default() };

@@ -223,7 +223,7 @@ impl Below<'_> {
 }
 
 /// Visits the rows after one, as far as its table goes and as many as are worth it.
-pub fn ahead(store: &dyn RowStore, key: &[u8], visit: &mut dyn FnMut(&[u8], Version, &[u8])) -> Result<()> {
+pub fn ahead(store: &dyn RowStore, key: &[u8], mut visit: impl FnMut(&[u8], Version, &[u8])) -> Result<()> {
     let (mut rows, mut bytes, mut malformed) = (0, 0, None);
     store.scan(Space::Current, Bound::Excluded(key), Bound::Unbounded, false, &mut |next, value| {
         if storage_of(next) != storage_of(key) {
@@ -331,7 +331,7 @@ impl Fetch {
         let layered = self.below().layered(key, snapshot, Version::ZERO)?;
         let stored = self.below().stored(key, snapshot, layered.0.version > Version::ZERO)?;
         if self.room && stored.current.is_some() && self.wanted.keys.len() <= READ_AHEAD_KEYS_MAX {
-            ahead(&*self.store, key, &mut |next, version, row| {
+            ahead(&*self.store, key, |next, version, row| {
                 fetched.ahead.push((Key::copy_from_slice(next), version, Row::copy_from_slice(row)));
             })?;
         }

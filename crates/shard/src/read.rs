@@ -162,7 +162,7 @@ impl State {
     /// Puts the rows after this one into the cache, as far as its table goes.
     fn read_ahead(&mut self, key: &[u8]) -> Result<()> {
         let store = self.store.clone();
-        below::ahead(&*store, key, &mut |next, version, row| {
+        below::ahead(&*store, key, |next, version, row| {
             if !self.in_memory(next) {
                 self.cache.insert(next, version, row);
             }

@@ -226,7 +226,7 @@ impl RowStore for SimStore {
 
     /// Now and then, for a stretch of asking.
     fn may_wait(&self, _space: Space) -> bool {
-        self.asked.fetch_add(1, Ordering::Relaxed) / WAITS_STRETCH % WAITS_EVERY == 0
+        (self.asked.fetch_add(1, Ordering::Relaxed) / WAITS_STRETCH).is_multiple_of(WAITS_EVERY)
     }
 
     fn clear(&self) -> Result<()> {
